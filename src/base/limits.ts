@@ -1,0 +1,72 @@
+// Every limit of the program: name, unit, reason. Relations between them are asserted at the end.
+import { invariant } from './errors.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Unit of every offset and length that the disk library takes (VDDK-FACTS 1.2). */
+export const SECTOR_BYTES = 512;
+
+/** Longest single call into the library: what VMware's NFC takes without running out of memory. */
+export const PIECE_BYTES_MAX = 2 * MIB;
+
+/** Smallest slot of an arena: a page, so that two slots never share one. */
+export const SLOT_BYTES_MIN = 4 * KIB;
+
+/** Longest NBD request served: what clients may send that never asked for our maximum. */
+export const REQUEST_BYTES_MAX = 32 * MIB;
+
+/** --memory: both arenas of one disk together. */
+export const MEMORY_BYTES_DEFAULT = 128 * MIB;
+/** Below this an arena could not hold two of the largest pieces for each of two connections. */
+export const MEMORY_BYTES_MIN = 16 * MIB;
+/** Above this memfds and Buffers of one disk stop being reasonable; 8 GiB is far past any gain. */
+export const MEMORY_BYTES_MAX = 8192 * MIB;
+
+/** Pieces of one WRITE_ZEROES that are in the helper at once. */
+export const ZERO_PIECES_IN_FLIGHT_MAX = 16;
+
+/** Body of a frame to the helper: a batch of requests is a few KiB; connect parameters are small. */
+export const FRAME_TO_HELPER_BYTES_MAX = 1 * MIB;
+/** Body of a frame from the helper: 262,144 allocated runs (32 GiB in 128-sector chunks) fit. */
+export const FRAME_FROM_HELPER_BYTES_MAX = 8 * MIB;
+/** Requests in one frame: keeps a frame far below its byte limit and the helper's batch array fixed. */
+export const FRAME_REQUESTS_MAX = 1024;
+/** Text of one log event; longer lines are cut by the helper. */
+export const LOG_EVENT_BYTES_MAX = 4 * KIB;
+
+/** Requests of one connection that were parsed and not answered. More stay in the socket. */
+export const CONNECTION_REQUESTS_MAX = 1024;
+/** Unsent replies without payload of one connection, after which we stop reading from it. */
+export const CONNECTION_REPLY_BYTES_MAX = 1 * MIB;
+/** Data of one NBD option: the longest legal string is 4096 bytes, and an INFO list rides along. */
+export const OPTION_BYTES_MAX = 16 * KIB;
+/** Longest string the protocol allows (proto.md, "Values", strings). */
+export const NBD_STRING_BYTES_MAX = 4096;
+/** Options before the client must have said GO, EXPORT_NAME or ABORT. */
+export const OPTIONS_MAX = 64;
+/** A client that has not finished its handshake by then is closed. */
+export const HANDSHAKE_TIMEOUT_MS = 60_000;
+/** A client without progress on a payload or reply, while others wait for memory, is closed. */
+export const STALL_TIMEOUT_MS = 60_000;
+/** Connections to one server: each has a receive buffer and at most half an arena. */
+export const CONNECTIONS_MAX = 1024;
+
+/** Deadlines of the helper while it has nothing to do with the library's speed. */
+export const HELLO_TIMEOUT_MS = 30_000;
+/** How long a helper may take to close its disk at a clean stop before it is killed. */
+export const CLOSE_TIMEOUT_MS = 30_000;
+/** Ping period, and the silence after which the process counts as dead. */
+export const HEARTBEAT_INTERVAL_MS = 2_000;
+export const HEARTBEAT_TIMEOUT_MS = 20_000;
+/** Restart: at once the first time, then doubling from here ... */
+export const RESTART_BACKOFF_MIN_MS = 100;
+/** ... to here, with jitter. */
+export const RESTART_BACKOFF_MAX_MS = 10_000;
+/** Without a completed I/O for this long, pending requests get EIO. */
+export const RECOVERY_TIMEOUT_MS = 600_000;
+
+invariant(PIECE_BYTES_MAX % SLOT_BYTES_MIN === 0, 'a piece is whole slots');
+invariant(REQUEST_BYTES_MAX % PIECE_BYTES_MAX === 0, 'a request is whole pieces');
+invariant(MEMORY_BYTES_MIN / 2 >= 4 * PIECE_BYTES_MAX, 'the smallest arena holds four pieces');
+invariant(FRAME_REQUESTS_MAX * 64 < FRAME_TO_HELPER_BYTES_MAX, 'a full batch fits a frame');
