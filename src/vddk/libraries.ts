@@ -1,0 +1,99 @@
+// Which library the helper shall load: VMware's VDDK where it is found, else the built-in engine.
+// Looks at the file system only; nothing is loaded here. The rule: what the user named is what is
+// taken; a choice that the program makes itself is told to the user by the caller.
+import { existsSync, realpathSync } from 'node:fs';
+import path from 'node:path';
+import { VddkNbdError } from '../base/errors.js';
+import type { Engine } from './parameters.js';
+
+/** Versions in the soname, best first: what VMware called VDDK 9 down to 5. */
+const SONAMES = [9, 8, 7, 6, 5].map((version) => `libvixDiskLib.so.${version}`);
+
+/** Where VMware's tarball is unpacked by habit, and where nbdkit looks. */
+export const USUAL_LIBDIRS = [
+  '/usr/lib/vmware-vix-disklib',
+  '/usr/lib64/vmware-vix-disklib',
+] as const;
+
+/** A choice: the libraries to try in order, and the directory that InitEx is told. */
+export interface Libraries {
+  engine: 'vddk' | 'builtin';
+  /** Absolute paths of files that exist, best first. */
+  candidates: string[];
+  libdir: string;
+}
+
+export interface LibrarySearch {
+  engine: Engine;
+  /** `libdir=`, if it was given. */
+  libdir: string | undefined;
+  /** $VDDK_LIBDIR, if it is set. */
+  environmentLibdir: string | undefined;
+  /** Top of the built-in engine's distribution: build/builtin. */
+  builtinDir: string;
+  /** Replaces USUAL_LIBDIRS; for tests. */
+  usualLibdirs?: readonly string[];
+}
+
+/**
+ * The libraries below `dir`: the top of a distribution, its lib64, or a directory that holds the
+ * library itself. InitEx wants the top, so that is what `libdir` becomes where there is one.
+ */
+export function librariesIn(dir: string): { candidates: string[]; libdir: string } | undefined {
+  const inside = (folder: string): string[] =>
+    SONAMES.map((name) => path.join(folder, name)).filter((file) => existsSync(file));
+  const top = path.resolve(dir);
+  const nested = inside(path.join(top, 'lib64'));
+  if (nested.length > 0) return { candidates: nested, libdir: top };
+  const flat = inside(top);
+  if (flat.length === 0) return undefined;
+  return { candidates: flat, libdir: path.basename(top) === 'lib64' ? path.dirname(top) : top };
+}
+
+function sameFile(a: string, b: string): boolean {
+  return existsSync(a) && existsSync(b) && realpathSync(a) === realpathSync(b);
+}
+
+function builtin(search: LibrarySearch): Libraries {
+  const found = librariesIn(search.builtinDir);
+  if (found) return { engine: 'builtin', ...found };
+  throw new VddkNbdError('SYSTEM', `the built-in engine is not in ${search.builtinDir}`, {
+    hint: 'Build it with make.',
+  });
+}
+
+/** The library that the user named with libdir=. */
+function named(search: LibrarySearch, libdir: string): Libraries {
+  if (search.engine === 'builtin') {
+    throw new VddkNbdError('USAGE', 'libdir= and engine=builtin exclude each other', {
+      hint: 'Leave one of them out.',
+    });
+  }
+  const found = librariesIn(libdir);
+  if (found) {
+    const own = sameFile(found.libdir, search.builtinDir);
+    return { engine: own ? 'builtin' : 'vddk', ...found };
+  }
+  throw new VddkNbdError('START', `no libvixDiskLib.so.5 to .so.9 in ${libdir} or its lib64`, {
+    hint: 'libdir= is the directory vmware-vix-disklib-distrib that VDDK was unpacked to.',
+  });
+}
+
+/**
+ * Chooses by `engine=` and `libdir=`.
+ * @throws VddkNbdError USAGE for a contradiction, START or SYSTEM if nothing is found.
+ */
+export function findLibraries(search: LibrarySearch): Libraries {
+  if (search.libdir !== undefined) return named(search, search.libdir);
+  if (search.engine === 'builtin') return builtin(search);
+  const tried = [...(search.usualLibdirs ?? USUAL_LIBDIRS)];
+  if (search.environmentLibdir) tried.unshift(search.environmentLibdir);
+  for (const dir of tried) {
+    const found = librariesIn(dir);
+    if (found) return { engine: 'vddk', ...found };
+  }
+  if (search.engine === 'auto') return builtin(search);
+  throw new VddkNbdError('START', `VDDK was not found in ${tried.join(', ')}`, {
+    hint: 'Name its directory with libdir=, or use engine=builtin for a local file.',
+  });
+}
