@@ -1,0 +1,60 @@
+# Test libraries (fake VixDiskLib vintages), unit tests, the fuzz target and the
+# benchmark of the helper.  Included by ../Makefile.
+
+T := $(BUILD)/tests
+FAKE := $(T)/fake
+
+# Vintages: name of the folder, the version in the soname, what the library lacks.
+FAKE_LIBS := $(FAKE)/lib64/libvixDiskLib.so.8 \
+  $(FAKE)/v6-bare/lib64/libvixDiskLib.so.6 $(FAKE)/v5-sync/lib64/libvixDiskLib.so.5 \
+  $(FAKE)/no-wait/lib64/libvixDiskLib.so.7 $(FAKE)/no-open/lib64/libvixDiskLib.so.8 \
+  $(FAKE)/no-io/lib64/libvixDiskLib.so.8
+$(FAKE)/v6-bare/%: FAKE_FLAGS := -DFAKE_NO_QUERY -DFAKE_NO_ALLOCATE -DFAKE_OLD_INFO
+$(FAKE)/v5-sync/%: FAKE_FLAGS := -DFAKE_NO_QUERY -DFAKE_NO_ALLOCATE -DFAKE_NO_ASYNC \
+  -DFAKE_NO_FLUSH -DFAKE_OLD_INFO -DFAKE_INIT_MAJOR=5 -DFAKE_INIT_MINOR=1
+$(FAKE)/no-wait/%: FAKE_FLAGS := -DFAKE_NO_WAIT
+$(FAKE)/no-open/%: FAKE_FLAGS := -DFAKE_NO_OPEN
+$(FAKE)/no-io/%: FAKE_FLAGS := -DFAKE_NO_ASYNC -DFAKE_NO_SYNC
+
+$(FAKE_LIBS): tests/fake-vixdisklib.c tests/fake-io.c tests/fake.h vixdisklib.h Makefile tests/rules.mk
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) -fPIC -shared -fvisibility=hidden $(FAKE_FLAGS) \
+	  $(LDFLAGS_ALL) -Wl,-soname,$(@F) -o $@ tests/fake-vixdisklib.c tests/fake-io.c
+
+UNIT := test-vectors test-frame test-decode test-output
+UNIT_BINS := $(UNIT:%=$(T)/%)
+UNIT_OBJECTS := $(UNIT:%=$(BUILD)/obj/helper/tests/%.o)
+
+$(T)/vectors.h: tests/vectors-to-c.mjs $(wildcard ../test/fixtures/vectors/*.json)
+	@mkdir -p $(@D)
+	$(NODE) tests/vectors-to-c.mjs ../test/fixtures/vectors > $@
+
+$(BUILD)/obj/helper/tests/test-vectors.o: CFLAGS_ALL += -I$(T)
+$(BUILD)/obj/helper/tests/test-vectors.o: $(T)/vectors.h
+
+$(UNIT_BINS): $(T)/%: $(BUILD)/obj/helper/tests/%.o $(PARTS) $(MSGPACK_A)
+	@mkdir -p $(@D)
+	$(CC) -pthread -pie $(LDFLAGS_ALL) -o $@ $^ -ldl
+
+.PHONY: check-unit check-helper
+check-unit: $(UNIT_BINS)
+	@for t in $(UNIT_BINS); do $$t || exit 1; done
+
+# The TypeScript tests that drive this build of the helper.
+check-helper: all
+	cd .. && VDDK_NBD_HELPER=$(abspath $(HELPER)) npx tap run test/helper-c/*.test.ts
+
+$(BUILD)/fuzz/fuzz-decode: tests/fuzz-decode.c decode.c frame.c $(MSGPACK_A) $(wildcard *.h)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ tests/fuzz-decode.c decode.c frame.c $(MSGPACK_A)
+
+$(T)/bench-helper: tests/bench-helper.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -fPIE -pie $(LDFLAGS_ALL) -o $@ $<
+
+ALL_TARGETS += $(FAKE_LIBS)
+CHECK_TARGETS += check-unit
+FUZZ_TARGETS += $(BUILD)/fuzz/fuzz-decode
+C_SOURCES += $(wildcard tests/*.c tests/*.h)
+
+-include $(UNIT_OBJECTS:.o=.d)
