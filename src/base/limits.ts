@@ -13,6 +13,9 @@ export const PIECE_BYTES_MAX = 2 * MIB;
 /** Smallest slot of an arena: a page, so that two slots never share one. */
 export const SLOT_BYTES_MIN = 4 * KIB;
 
+/** Least block size that clients are asked to prefer: a page of everything in between. */
+export const PREFERRED_BLOCK_BYTES = 4 * KIB;
+
 /** Longest NBD request served: what clients may send that never asked for our maximum. */
 export const REQUEST_BYTES_MAX = 32 * MIB;
 
@@ -54,6 +57,10 @@ export const CONNECTIONS_MAX = 1024;
 
 /** Deadlines of the helper while it has nothing to do with the library's speed. */
 export const HELLO_TIMEOUT_MS = 30_000;
+/** CONNECT, OPEN and INFO: a vCenter may take minutes; ten times what a read may take. */
+export const OPEN_TIMEOUT_MS = 250_000;
+/** A clean stop: in-flight requests, the last flush and the close together. */
+export const SHUTDOWN_TIMEOUT_MS = 60_000;
 /** How long a helper may take to close its disk at a clean stop before it is killed. */
 export const CLOSE_TIMEOUT_MS = 30_000;
 /** Ping period, and the silence after which the process counts as dead. */

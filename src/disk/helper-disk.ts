@@ -1,0 +1,296 @@
+// The Disk over a helper: grants memory from the arenas, keeps overlapping requests in order, cuts
+// requests into library calls, and lets the supervisor see them through, whatever dies.
+// program/ opens one per disk; the server sees only the Disk interface.
+import { Arenas } from '../arena/arena.js';
+import { Demand, Grants } from '../arena/grants.js';
+import type { Slot } from '../arena/slots.js';
+import type { Clock } from '../base/clock.js';
+import { invariant } from '../base/errors.js';
+import {
+  MEMORY_BYTES_MIN,
+  PIECE_BYTES_MAX,
+  PREFERRED_BLOCK_BYTES,
+  REQUEST_BYTES_MAX,
+  SECTOR_BYTES,
+  SHUTDOWN_TIMEOUT_MS,
+} from '../base/limits.js';
+import type { Log } from '../base/log.js';
+import type { Helper, HelperListener } from '../helper/helper.js';
+import type { SessionFacts } from '../supervisor/open-session.js';
+import { RangeLock } from '../supervisor/range-lock.js';
+import { Supervisor } from '../supervisor/supervisor.js';
+import type { SessionParams } from '../supervisor/open-session.js';
+import { type Disk, type DiskClient, DiskRequest, type DiskSession } from './disk.js';
+import { Job, type JobHost, type Piece } from './job.js';
+import { diskErrorOf } from './vix-disk-error.js';
+
+/** VixDiskLib_Open's read-only flag (helper/vixdisklib.h). */
+const VIXDISKLIB_FLAG_OPEN_READ_ONLY = 4;
+
+/** Room for the first and the last sector of an unaligned write. */
+const EDGE_BYTES = 2 * SECTOR_BYTES;
+
+export interface HelperDiskOptions {
+  /** What the log calls the disk. */
+  name: string;
+  session: Omit<SessionParams, 'hello'> & {
+    hello: Omit<SessionParams['hello'], 'readArenaBytes' | 'writeArenaBytes'>;
+  };
+  /** Both arenas together; at least MEMORY_BYTES_MIN. */
+  memoryBytes: number;
+  startHelper: (arenas: Arenas, listener: HelperListener) => Helper;
+  clock: Clock;
+  log: Log;
+  random: () => number;
+}
+
+/**
+ * Opens the disk. Rejects with the supervisor's OpenFailure, or VddkNbdError (SYSTEM) where the
+ * machine can't give the memory; nothing is left behind then.
+ */
+export async function openHelperDisk(options: HelperDiskOptions): Promise<HelperDisk> {
+  invariant(options.memoryBytes >= MEMORY_BYTES_MIN, 'memory is checked by the command');
+  const arenas = Arenas.create(options.memoryBytes);
+  const supervisor = new Supervisor({
+    name: options.name,
+    session: {
+      ...options.session,
+      hello: {
+        ...options.session.hello,
+        readArenaBytes: arenas.arenaBytes,
+        writeArenaBytes: arenas.arenaBytes,
+      },
+    },
+    startHelper: (listener) => options.startHelper(arenas, listener),
+    clock: options.clock,
+    log: options.log,
+    random: options.random,
+  });
+  try {
+    const facts = await supervisor.open();
+    return new HelperDisk(options, arenas, supervisor, facts);
+  } catch (thrown) {
+    arenas.close();
+    throw thrown;
+  }
+}
+
+/** One client connection's requests. */
+class HelperSession implements DiskSession {
+  readonly client: DiskClient;
+  readonly #disk: HelperDisk;
+
+  constructor(disk: HelperDisk, client: DiskClient) {
+    this.#disk = disk;
+    this.client = client;
+  }
+
+  begin(request: DiskRequest): boolean {
+    return this.#disk.begin(this, request);
+  }
+
+  submit(request: DiskRequest): void {
+    this.#disk.submit(jobOf(request));
+  }
+
+  release(request: DiskRequest): void {
+    this.#disk.release(jobOf(request));
+  }
+
+  abandon(request: DiskRequest): void {
+    this.#disk.release(jobOf(request));
+  }
+
+  othersWaitSinceMs(): number | undefined {
+    return this.#disk.grants.oldestWaitSinceMs(this);
+  }
+
+  /** Nothing to do: what is under way is released request by request. */
+  end(): void {
+    return;
+  }
+}
+
+function jobOf(request: DiskRequest): Job {
+  invariant(request.job instanceof Job, 'the request has begun on this disk');
+  return request.job;
+}
+
+/** An open disk in a supervised helper. */
+export class HelperDisk implements Disk, JobHost {
+  readonly sizeBytes: number;
+  readonly readOnly: boolean;
+  readonly canFlush: boolean;
+  readonly requestBytesMax: number;
+  readonly preferredBlockBytes: number;
+  readonly zeroOffsetBytes: number;
+  readonly facts: SessionFacts;
+  readonly grants: Grants;
+  readonly #arenas: Arenas;
+  readonly #supervisor: Supervisor;
+  readonly #clock: Clock;
+  readonly #locks = new RangeLock();
+  readonly #idleJobs: Job[] = [];
+  /** Jobs between their grant (or begin) and their result. */
+  #running = 0;
+  #drained: (() => void) | undefined;
+  #closing: Promise<string[]> | undefined;
+
+  constructor(
+    options: HelperDiskOptions,
+    arenas: Arenas,
+    supervisor: Supervisor,
+    facts: SessionFacts,
+  ) {
+    const { info } = facts;
+    this.facts = facts;
+    this.sizeBytes = info.capacitySectors * SECTOR_BYTES;
+    this.readOnly = (options.session.open.flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY) !== 0;
+    this.canFlush = facts.hello.functions.includes('Flush');
+    this.requestBytesMax = Math.min(REQUEST_BYTES_MAX, arenas.arenaBytes / 2);
+    this.preferredBlockBytes = Math.max(
+      PREFERRED_BLOCK_BYTES,
+      info.logicalSectorBytes,
+      info.physicalSectorBytes,
+    );
+    this.zeroOffsetBytes = arenas.zeroOffsetBytes;
+    this.grants = new Grants(arenas, options.clock);
+    this.#arenas = arenas;
+    this.#supervisor = supervisor;
+    this.#clock = options.clock;
+  }
+
+  session(client: DiskClient): DiskSession {
+    return new HelperSession(this, client);
+  }
+
+  /** DiskSession.begin(). */
+  begin(session: HelperSession, request: DiskRequest): boolean {
+    const job = this.#idleJobs.pop() ?? this.#newJob();
+    request.job = job;
+    request.error = undefined;
+    request.errorText = '';
+    request.pieces.length = 0;
+    job.begin(request, session.client);
+    const { demand } = job;
+    demand.session = session;
+    const rangeBytes = (job.endSector - job.startSector) * SECTOR_BYTES;
+    const edgeBytes = job.hasEdges ? EDGE_BYTES : 0;
+    demand.readBytes = request.op === 'read' ? rangeBytes : edgeBytes;
+    demand.writeBytes = request.op === 'write' ? rangeBytes : edgeBytes;
+    if (demand.readBytes === 0 && demand.writeBytes === 0) {
+      this.#start(job);
+      return true;
+    }
+    if (this.grants.request(demand)) {
+      this.#granted(job);
+      return true;
+    }
+    // Zeroes carry no payload: the connection need not wait for the memory of their edges.
+    return request.op === 'zero';
+  }
+
+  /** DiskSession.submit(). */
+  submit(job: Job): void {
+    this.#start(job);
+  }
+
+  /** DiskSession.release() and abandon(). */
+  release(job: Job): void {
+    this.grants.release(job.demand);
+    job.request.job = undefined;
+    job.request.pieces.length = 0;
+    this.#idleJobs.push(job);
+  }
+
+  run(piece: Piece): void {
+    this.#supervisor.io(piece);
+  }
+
+  finished(job: Job, vixError: number | bigint): void {
+    const { request } = job;
+    if (request.op !== 'flush') this.#locks.release(job);
+    if (vixError !== 0) {
+      request.error = diskErrorOf(vixError);
+      request.errorText = `the disk library failed with VixError ${String(vixError)}`;
+    }
+    this.#running--;
+    job.client.completed(request);
+    if (this.#running === 0) this.#drained?.();
+  }
+
+  close(): Promise<string[]> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<string[]> {
+    const reasons: string[] = [];
+    const timer = this.#clock.after(SHUTDOWN_TIMEOUT_MS, () => {
+      void this.#supervisor.abandon();
+    });
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    if (!this.readOnly && this.canFlush) {
+      const error = await this.#lastFlush();
+      if (error !== undefined) reasons.push(`the last flush failed: ${error}`);
+    }
+    timer.cancel();
+    await this.#supervisor.close();
+    this.#arenas.close();
+    return reasons;
+  }
+
+  #lastFlush(): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      const request = new DiskRequest();
+      request.op = 'flush';
+      const session = this.session({
+        granted: () => undefined,
+        completed: () => {
+          resolve(request.error && request.errorText);
+          session.release(request);
+        },
+      });
+      session.begin(request);
+    });
+  }
+
+  #newJob(): Job {
+    const demand = new Demand((granted) => {
+      const job = granted.owner as Job;
+      this.#granted(job);
+      if (job.request.op !== 'zero') job.client.granted(job.request);
+    });
+    return new Job(this, demand);
+  }
+
+  /** The memory is there: lend it, and run what has no payload to wait for. */
+  #granted(job: Job): void {
+    const { request, demand } = job;
+    if (request.op === 'read') lend(request, demand.readSlots, job.headBytes);
+    else if (request.op === 'write') lend(request, demand.writeSlots, job.headBytes);
+    if (request.op !== 'write') this.#start(job);
+  }
+
+  #start(job: Job): void {
+    this.#running++;
+    if (job.request.op === 'flush' || this.#locks.acquire(job)) job.locked();
+  }
+}
+
+/** Fills `request.pieces` with the bytes of the request itself, without its unaligned edges. */
+function lend(request: DiskRequest, slots: readonly Slot[], headBytes: number): void {
+  let startBytes = headBytes;
+  let leftBytes = request.lengthBytes;
+  for (const slot of slots) {
+    const pieceBytes = Math.min(PIECE_BYTES_MAX - startBytes, leftBytes);
+    request.pieces.push(slot.view(startBytes, pieceBytes));
+    leftBytes -= pieceBytes;
+    startBytes = 0;
+  }
+  invariant(leftBytes === 0, 'the grant covers the request');
+}

@@ -1,0 +1,74 @@
+// Order: two overlapping requests of which one writes are never in the helper together, and those
+// that wait go in order of arrival. Pure; used by the disk over a helper for every request.
+// The rule: a range is held from dispatch to the final result, deaths and replays included.
+
+/** A range of sectors that is, or wants to be, held. Its owner preallocates and reuses it. */
+export abstract class LockedRange {
+  startSector = 0;
+  /** First sector behind the range. */
+  endSector = 0;
+  /** True for a writer: it shares its range with nobody. */
+  exclusive = false;
+  /** Ranges that came earlier, overlap, and are not yet released. */
+  blockers = 0;
+  /** Ranges that came later and wait for this one. */
+  readonly dependents: LockedRange[] = [];
+  previous: LockedRange | undefined = undefined;
+  next: LockedRange | undefined = undefined;
+
+  /** The range is held now. Called once, and only if acquire() returned false. */
+  abstract locked(): void;
+}
+
+/** The held and waiting ranges of one disk, in order of arrival. */
+export class RangeLock {
+  #first: LockedRange | undefined;
+  #last: LockedRange | undefined;
+  #writers = 0;
+
+  /**
+   * Queues `range`. True: it is held at once; false: its locked() will be called.
+   * A scan of what is under way, which the arenas bound; none at all while nobody writes.
+   */
+  acquire(range: LockedRange): boolean {
+    if (range.exclusive || this.#writers > 0) {
+      for (let other = this.#first; other; other = other.next) {
+        if (
+          (range.exclusive || other.exclusive) &&
+          range.startSector < other.endSector &&
+          other.startSector < range.endSector
+        ) {
+          other.dependents.push(range);
+          range.blockers++;
+        }
+      }
+    }
+    range.previous = this.#last;
+    if (this.#last) this.#last.next = range;
+    else this.#first = range;
+    this.#last = range;
+    if (range.exclusive) this.#writers++;
+    return range.blockers === 0;
+  }
+
+  /** Gives up a held range; those that waited for it alone are held before this returns. */
+  release(range: LockedRange): void {
+    if (range.previous) range.previous.next = range.next;
+    else this.#first = range.next;
+    if (range.next) range.next.previous = range.previous;
+    else this.#last = range.previous;
+    range.previous = undefined;
+    range.next = undefined;
+    if (range.exclusive) this.#writers--;
+    if (range.dependents.length === 0) return;
+    const dependents = range.dependents.splice(0);
+    for (const dependent of dependents) {
+      if (--dependent.blockers === 0) dependent.locked();
+    }
+  }
+
+  /** Whether nothing is held and nothing waits. */
+  get idle(): boolean {
+    return this.#first === undefined;
+  }
+}

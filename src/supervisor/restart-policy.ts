@@ -1,0 +1,42 @@
+// When to start the next helper, and when to stop hoping. Pure: deaths and times in, delays out.
+// The rule: only completed I/O resets it, never a successful open; a library that opens and then
+// dies on the first read must not be restarted in a tight loop.
+import {
+  RECOVERY_TIMEOUT_MS,
+  RESTART_BACKOFF_MAX_MS,
+  RESTART_BACKOFF_MIN_MS,
+} from '../base/limits.js';
+
+/** The history of one disk's helpers since the last completed I/O. */
+export class RestartPolicy {
+  readonly #random: () => number;
+  readonly #recoveryTimeoutMs: number;
+  #failures = 0;
+  #failingSinceMs: number | undefined;
+
+  /** `random` gives numbers in [0, 1), for the jitter. */
+  constructor(random: () => number, recoveryTimeoutMs: number = RECOVERY_TIMEOUT_MS) {
+    this.#random = random;
+    this.#recoveryTimeoutMs = recoveryTimeoutMs;
+  }
+
+  /** An I/O was completed: the next death is a first one again. */
+  progressed(): void {
+    this.#failures = 0;
+    this.#failingSinceMs = undefined;
+  }
+
+  /**
+   * A helper died or could not be opened.
+   * Returns the delay before the next one, or undefined: the time for recovery is over.
+   */
+  failed(nowMs: number): number | undefined {
+    this.#failingSinceMs ??= nowMs;
+    if (nowMs - this.#failingSinceMs >= this.#recoveryTimeoutMs) return undefined;
+    const failures = this.#failures++;
+    if (failures === 0) return 0;
+    const doubled = RESTART_BACKOFF_MIN_MS * 2 ** Math.min(failures - 1, 16);
+    // Half fixed, half random: helpers of several disks that died together come back apart.
+    return Math.min(doubled, RESTART_BACKOFF_MAX_MS) * (0.5 + this.#random() / 2);
+  }
+}

@@ -1,0 +1,276 @@
+// Keeps one disk open in a helper, whatever happens to helpers: the disk hands in requests, and
+// gets each of them settled once. When a helper dies, a new one opens the disk, and what was in
+// flight is handed to it again in its old order, before anything new.
+// The rule: nothing is opened or replayed before the old helper's `ended`, for only then is its
+// lock gone and no write of it can land late.
+import type { Clock, Timer } from '../base/clock.js';
+import { invariant, messageOf } from '../base/errors.js';
+import { CLOSE_TIMEOUT_MS, SECTOR_BYTES } from '../base/limits.js';
+import type { Log } from '../base/log.js';
+import type { Helper, HelperEnd, HelperListener } from '../helper/helper.js';
+import type { HelperEvent } from '../helper/protocol.js';
+import { startHeartbeat } from './heartbeat.js';
+import { openSession, type SessionFacts, type SessionParams } from './open-session.js';
+import { RestartPolicy } from './restart-policy.js';
+import { type AnswerJudge, SupervisedIo } from './supervised-io.js';
+
+/** Given to requests that no helper could run: VIX_E_FAIL. */
+const VIX_E_FAIL = 1;
+
+/** Lines of the library kept while a disk is being opened, to explain a refusal. */
+const OPENING_LINES_MAX = 32;
+
+export interface SupervisorOptions {
+  /** What the log calls the disk: its path. */
+  name: string;
+  session: SessionParams;
+  startHelper: (listener: HelperListener) => Helper;
+  clock: Clock;
+  log: Log;
+  /** Numbers in [0, 1) for the jitter of restarts. */
+  random: () => number;
+}
+
+/** The first open failed. `cause` is the refusal; `libraryLines` what the library said about it. */
+export class OpenFailure extends Error {
+  readonly libraryLines: readonly string[];
+
+  constructor(cause: unknown, libraryLines: readonly string[]) {
+    super(messageOf(cause), { cause });
+    this.name = 'OpenFailure';
+    this.libraryLines = libraryLines;
+  }
+}
+
+/** What `helper` has not answered. It was given nothing but supervised requests. */
+function supervisedIn(helper: Helper): SupervisedIo[] {
+  return helper.takeInFlight().filter((io) => io instanceof SupervisedIo);
+}
+
+type State = 'new' | 'running' | 'recovering' | 'given up' | 'closed';
+
+/** The helpers of one disk, one after another. */
+export class Supervisor implements AnswerJudge {
+  readonly #options: SupervisorOptions;
+  readonly #policy: RestartPolicy;
+  #state: State = 'new';
+  /** The present helper: running, or being opened. */
+  #helper: Helper | undefined;
+  #heartbeat: Timer | undefined;
+  #restartTimer: Timer | undefined;
+  #facts: SessionFacts | undefined;
+  /** Requests for the next helper: replays first, then new ones. Bounded by who makes requests. */
+  #waiting: SupervisedIo[] = [];
+  /** How many of #waiting were in a helper that died. */
+  #replays = 0;
+  #progress = false;
+  #diedAtMs = 0;
+  #cause = '';
+  #openingLines: string[] | undefined;
+  /** Helpers that ended without being asked to. */
+  deaths = 0;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#policy = new RestartPolicy(options.random);
+  }
+
+  /** Opens the disk for the first time. Rejects with OpenFailure; then nothing is left behind. */
+  async open(): Promise<SessionFacts> {
+    invariant(this.#state === 'new', 'a supervisor is opened once');
+    const lines: string[] = [];
+    this.#openingLines = lines;
+    const helper = this.#startHelper();
+    try {
+      this.#facts = await openSession(helper, this.#options.session, this.#options.clock);
+    } catch (thrown) {
+      this.#state = 'closed';
+      helper.kill('its disk could not be opened');
+      await helper.ended;
+      throw new OpenFailure(thrown, lines);
+    }
+    this.#openingLines = undefined;
+    for (const line of lines) this.#options.log.warning(line);
+    this.#run(helper);
+    return this.#facts;
+  }
+
+  /** Runs `io` in this helper or a later one; its settled() is called once, never inside io(). */
+  io(io: SupervisedIo): void {
+    io.judge = this;
+    if (this.#state === 'running') {
+      this.#helper?.io(io);
+      return;
+    }
+    this.#waiting.push(io);
+    if (this.#state === 'given up') {
+      this.#state = 'recovering';
+      this.#policy.progressed();
+      this.#scheduleRestart('a new request');
+    } else if (this.#state === 'closed') {
+      queueMicrotask(() => {
+        this.#failWaiting();
+      });
+    }
+  }
+
+  /** An answer of the present helper. */
+  answered(io: SupervisedIo, vixError: number | bigint): void {
+    if (vixError === 0) this.#progress = true;
+    io.settled(vixError);
+  }
+
+  /**
+   * Closes the disk and ends the helper; what has not been settled by then fails.
+   * Call it when all requests are settled and flushed, or to give up on them. Idempotent.
+   */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    const wasRunning = this.#state === 'running';
+    this.#state = 'closed';
+    this.#restartTimer?.cancel();
+    this.#heartbeat?.cancel();
+    const helper = this.#helper;
+    if (helper) {
+      const timer = this.#options.clock.after(CLOSE_TIMEOUT_MS, () => {
+        helper.kill('it did not close its disk in time');
+      });
+      if (wasRunning) {
+        await helper.call('CLOSE', {}).catch((thrown: unknown) => {
+          this.#options.log.warning(`${this.#options.name}: closing: ${messageOf(thrown)}`);
+        });
+        helper.endInput();
+      } else {
+        helper.kill('the server stops');
+      }
+      await helper.ended;
+      timer.cancel();
+      this.#waiting.unshift(...supervisedIn(helper));
+    }
+    this.#failWaiting();
+  }
+
+  /** Gives up on a helper that can't be waited for any longer; what is in flight fails. */
+  async abandon(): Promise<void> {
+    this.#helper?.kill('the server stops without waiting for it');
+    await this.close();
+  }
+
+  #startHelper(): Helper {
+    const helper = this.#options.startHelper({
+      event: (event) => {
+        this.#event(event);
+      },
+    });
+    this.#helper = helper;
+    return helper;
+  }
+
+  #event(event: HelperEvent): void {
+    const { log, name } = this.#options;
+    if (event.name === 'panic') {
+      this.#openingLines?.push(event.text);
+      log.error(`${name}: the library panicked: ${event.text}`);
+      return;
+    }
+    if (event.dropped > 0) log.debug(`${String(event.dropped)} messages of the library were lost`);
+    if (event.level === 'debug') log.debug(event.text);
+    else if (this.#openingLines === undefined) log.warning(event.text);
+    else if (this.#openingLines.length < OPENING_LINES_MAX) this.#openingLines.push(event.text);
+  }
+
+  #run(helper: Helper): void {
+    this.#state = 'running';
+    this.#progress = false;
+    this.#heartbeat = startHeartbeat(helper, this.#options.clock);
+    void helper.ended.then((end) => {
+      this.#died(helper, end);
+    });
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#replays = 0;
+    for (const io of waiting) helper.io(io);
+  }
+
+  #died(helper: Helper, end: HelperEnd): void {
+    if (this.#state === 'closed') return;
+    this.#heartbeat?.cancel();
+    this.#helper = undefined;
+    this.deaths++;
+    if (this.#progress) this.#policy.progressed();
+    const inFlight = supervisedIn(helper);
+    this.#waiting.unshift(...inFlight);
+    this.#replays = inFlight.length;
+    this.#diedAtMs = this.#options.clock.nowMs();
+    this.#cause = end.reason;
+    this.#state = 'recovering';
+    this.#scheduleRestart(end.reason);
+  }
+
+  /** Plans the next attempt, or gives up. */
+  #scheduleRestart(reason: string): void {
+    const { clock, log, name } = this.#options;
+    const delayMs = this.#policy.failed(clock.nowMs());
+    if (delayMs === undefined) {
+      this.#state = 'given up';
+      log.error(
+        `${name}: no helper could be brought back (${reason}): ` +
+          `${String(this.#waiting.length)} requests fail; the next one starts a new attempt`,
+      );
+      this.#failWaiting();
+      return;
+    }
+    this.#restartTimer = clock.after(delayMs, () => {
+      void this.#restart();
+    });
+  }
+
+  async #restart(): Promise<void> {
+    const { clock, log, name, session } = this.#options;
+    const helper = this.#startHelper();
+    try {
+      const facts = await openSession(helper, session, clock);
+      this.#checkSameDisk(facts);
+    } catch (thrown) {
+      helper.kill('its disk could not be opened again');
+      await helper.ended;
+      if (this.#isClosed()) return;
+      this.#helper = undefined;
+      log.warning(`${name}: opening it again: ${messageOf(thrown)}`);
+      this.#scheduleRestart(messageOf(thrown));
+      return;
+    }
+    if (this.#isClosed()) return;
+    const tookMs = Math.round(clock.nowMs() - this.#diedAtMs);
+    log.warning(
+      `${name}: helper replaced after ${String(tookMs)} ms (${this.#cause}); ` +
+        `${String(this.#replays)} requests replayed`,
+    );
+    this.#run(helper);
+  }
+
+  /** A method, because close() may run during any await and the compiler can't know. */
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** A larger disk serves its old size; a smaller one, or one of another identity, is refused. */
+  #checkSameDisk(facts: SessionFacts): void {
+    const first = this.#facts;
+    if (!first) return;
+    const { capacitySectors, uuid } = facts.info;
+    if (capacitySectors < first.info.capacitySectors || uuid !== first.info.uuid) {
+      throw new Error(
+        `this is another disk now: it has ${String(capacitySectors * SECTOR_BYTES)} bytes ` +
+          `(uuid ${uuid ?? 'none'}), it had ` +
+          `${String(first.info.capacitySectors * SECTOR_BYTES)} (uuid ${first.info.uuid ?? 'none'})`,
+      );
+    }
+  }
+
+  #failWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const io of waiting) io.settled(VIX_E_FAIL);
+  }
+}
