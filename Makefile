@@ -1,0 +1,104 @@
+# The front door: `make help` says what there is. A second `make` does nothing.
+# The C parts have a Makefile of their own in helper/; the TypeScript half is npm's.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+# FILE may hold blanks: it travels in the environment, not in a recipe's text.
+export FILE
+
+sources := $(shell find src -name '*.ts' -o -type d)
+
+.PHONY: all
+all: oclif.manifest.json helper
+
+.PHONY: help
+help:
+	@echo 'make                 build everything into build/ and dist/'
+	@echo 'make deps            install the Debian packages that are missing'
+	@echo 'make serve           serve a small sample disk'
+	@echo 'make serve FILE=/abs/disk.vmdk [ARGS="-r -p 0"]'
+	@echo '                     serve this disk'
+	@echo 'make test            all tests, with coverage'
+	@echo 'make lint            ESLint, Prettier, types of the tests, clang-format'
+	@echo 'make check           lint, tests, and the C parts under sanitizers'
+	@echo 'make bench           speed, against nbdkit and qemu-nbd'
+	@echo 'make format          rewrite the sources as the formatters like them'
+	@echo 'make clean           remove everything that was built'
+
+# --- building -------------------------------------------------------------------------------
+
+.PHONY: node
+node:
+	@scripts/check-node.sh
+
+# npm writes this file last, so it is the stamp of a complete installation.
+node_modules/.package-lock.json: package-lock.json .npmrc | node
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# Needs node_modules: the addon is compiled against node-api-headers.
+.PHONY: helper
+helper: node_modules/.package-lock.json
+	@$(MAKE) -C helper
+
+# dist/ is made anew, so that nothing of a deleted source stays in it.
+dist/.stamp: $(sources) tsconfig.json node_modules/.package-lock.json
+	rm -rf dist
+	npx --no-install tsc
+	@touch $@
+
+oclif.manifest.json: dist/.stamp package.json $(wildcard src/commands/*.ts)
+	npx --no-install oclif manifest >/dev/null
+	@touch $@
+
+.PHONY: clean
+clean:
+	rm -rf build dist coverage .tap oclif.manifest.json
+
+# --- using ----------------------------------------------------------------------------------
+
+.PHONY: deps
+deps:
+	@scripts/deps.sh build test
+
+.PHONY: deps-build
+deps-build:
+	@scripts/deps.sh build
+
+# A disk of one's own needs nothing but the server; the sample needs tools to make it.
+.PHONY: serve
+serve: $(if $(FILE),deps-build,deps)
+	@$(MAKE) all
+	@scripts/serve.sh $(ARGS)
+
+# --- testing --------------------------------------------------------------------------------
+
+.PHONY: test
+test: deps
+	@$(MAKE) all
+	@$(MAKE) -C helper check
+	npm test
+
+.PHONY: lint
+lint: node_modules/.package-lock.json
+	npm run --silent lint
+	@$(MAKE) -C helper format-check
+
+.PHONY: check
+check: deps
+	@$(MAKE) all
+	@$(MAKE) lint
+	@$(MAKE) test
+	@$(MAKE) -C helper check-asan check-tsan
+
+.PHONY: bench
+bench: deps
+	@$(MAKE) all
+	node --import tsx test/bench/main.ts
+
+.PHONY: format
+format: node_modules/.package-lock.json
+	npm run --silent format
+	@$(MAKE) -C helper format
