@@ -1,0 +1,257 @@
+// The supervisor over helpers in this process: first open, death and replay, giving up, closing.
+import t from 'tap';
+import {
+  CLOSE_TIMEOUT_MS,
+  HEARTBEAT_INTERVAL_MS,
+  HEARTBEAT_TIMEOUT_MS,
+  HELLO_TIMEOUT_MS,
+  RECOVERY_TIMEOUT_MS,
+} from '../../src/base/limits.js';
+import { createLog } from '../../src/base/log.js';
+import { HelperCallError } from '../../src/helper/helper.js';
+import { IO_OPS } from '../../src/helper/protocol.js';
+import { SupervisedIo } from '../../src/supervisor/supervised-io.js';
+import { OpenFailure, Supervisor } from '../../src/supervisor/supervisor.js';
+import { ManualClock, settle, SimHelper, type SimOptions } from '../lib/sim-helper.js';
+
+class TestIo extends SupervisedIo {
+  op = IO_OPS.READ;
+  readonly results: (number | bigint)[] = [];
+
+  constructor(startSector: number) {
+    super();
+    this.startSector = startSector;
+    this.nrSectors = 1;
+  }
+
+  settled(vixError: number | bigint): void {
+    this.results.push(vixError);
+  }
+}
+
+function setUp(plan: (n: number) => SimOptions = () => ({})) {
+  const helpers: SimHelper[] = [];
+  const clock = new ManualClock();
+  const lines: string[] = [];
+  const supervisor = new Supervisor({
+    name: '/disk.vmdk',
+    session: {
+      hello: {
+        libraries: ['/lib.so'],
+        libdir: '/',
+        config: undefined,
+        readArenaBytes: 1,
+        writeArenaBytes: 1,
+      },
+      connect: { readOnly: false },
+      open: { path: '/disk.vmdk', flags: 0 },
+    },
+    startHelper: (listener) => {
+      const helper = new SimHelper(listener, plan(helpers.length));
+      helpers.push(helper);
+      return helper;
+    },
+    clock,
+    log: createLog({ write: (line) => lines.push(line), verbose: true }),
+    random: () => 1,
+  });
+  return { supervisor, helpers, clock, lines };
+}
+
+t.test('the first open makes the four calls in order', async (t) => {
+  const { supervisor, helpers } = setUp();
+  const facts = await supervisor.open();
+  t.same(helpers[0]?.calls, ['HELLO', 'CONNECT', 'OPEN', 'INFO']);
+  t.equal(facts.info.capacitySectors, 2048);
+  t.equal(facts.transportMode, 'file');
+  await supervisor.close();
+  t.ok(helpers[0]?.inputEnded);
+});
+
+t.test('a refused first open carries the refusal and what the library said', async (t) => {
+  const { supervisor, helpers, lines } = setUp(() => ({ refuse: { OPEN: 15 } }));
+  const opening = supervisor.open();
+  helpers[0]?.listener.event({ name: 'log', level: 'warning', text: 'it is locked', dropped: 0 });
+  const failure = await opening.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(failure instanceof OpenFailure)) return t.fail('an OpenFailure is expected');
+  t.ok(failure.cause instanceof HelperCallError && failure.cause.vixError === 15);
+  t.same(failure.libraryLines, ['it is locked']);
+  t.ok(helpers[0]?.killedFor);
+  t.equal(helpers.length, 1, 'no second attempt');
+  t.same(
+    lines.filter((line) => line.includes('locked')),
+    [],
+    'left to the caller to print',
+  );
+});
+
+t.test('a helper that is silent at the start is killed at its deadline', async (t) => {
+  const { supervisor, helpers, clock } = setUp(() => ({ ignore: ['HELLO'] }));
+  const opening = t.rejects(supervisor.open(), /no answer to HELLO within 30 s/);
+  await clock.pass(HELLO_TIMEOUT_MS);
+  await opening;
+  t.match(helpers[0]?.killedFor, /no answer to HELLO/);
+});
+
+t.test('a death replays what was in flight in its old order, then what came later', async (t) => {
+  const { supervisor, helpers, clock, lines } = setUp();
+  await supervisor.open();
+  const ios = [1, 2, 3, 4].map((sector) => new TestIo(sector));
+  for (const io of ios.slice(0, 3)) supervisor.io(io);
+  helpers[0]?.answer(0, 1);
+  helpers[0]?.die('killed by SIGSEGV');
+  await settle();
+  supervisor.io(ios[3]!);
+  t.equal(helpers.length, 1, 'the new helper starts by the timer');
+  await clock.pass(0);
+  t.same(
+    helpers[1]?.seen.map((io) => io.startSector),
+    [1, 3, 4],
+  );
+  for (let i = 0; i < 3; i++) helpers[1]?.answer();
+  t.same(
+    ios.map((io) => io.results),
+    [[0], [0], [0], [0]],
+    'each is settled once',
+  );
+  t.equal(supervisor.deaths, 1);
+  t.match(lines.join(''), /helper replaced after 0 ms \(killed by SIGSEGV\); 2 requests replayed/);
+  await supervisor.close();
+});
+
+t.test('no new helper before the old one is gone, and later ones come later', async (t) => {
+  const { supervisor, helpers, clock } = setUp();
+  await supervisor.open();
+  helpers[0]?.die('one');
+  await clock.pass(0);
+  helpers[1]?.die('two');
+  await clock.pass(99);
+  t.equal(helpers.length, 2, 'without progress the second death waits');
+  await clock.pass(1);
+  t.equal(helpers.length, 3);
+  const io = new TestIo(1);
+  supervisor.io(io);
+  helpers[2]?.answer();
+  helpers[2]?.die('three');
+  await clock.pass(0);
+  t.equal(helpers.length, 4, 'after a completed I/O a death is a first one again');
+  await supervisor.close();
+});
+
+t.test('a failed reopen is tried again; an error of a request is its own', async (t) => {
+  const { supervisor, helpers, clock } = setUp((n) => (n === 1 ? { refuse: { OPEN: 15 } } : {}));
+  await supervisor.open();
+  const io = new TestIo(9);
+  supervisor.io(io);
+  helpers[0]?.die('gone');
+  await clock.pass(100);
+  t.equal(helpers.length, 3);
+  helpers[2]?.answer(16007);
+  t.same(io.results, [16007]);
+  await supervisor.close();
+});
+
+for (const [what, info] of [
+  ['smaller', { capacitySectors: 2047 }],
+  ['of another uuid', { uuid: 'other' }],
+] as const) {
+  t.test(`a disk that came back ${what} gets no request`, async (t) => {
+    const { supervisor, helpers, clock, lines } = setUp((n) => (n === 1 ? { info } : {}));
+    await supervisor.open();
+    supervisor.io(new TestIo(1));
+    helpers[0]?.die('gone');
+    await clock.pass(100);
+    t.same(helpers[1]?.seen, []);
+    t.match(lines.join(''), /another disk now/);
+    t.equal(helpers[2]?.seen.length, 1);
+    await supervisor.close();
+  });
+}
+
+t.test('a larger disk is served as it was', async (t) => {
+  const { supervisor, helpers, clock } = setUp((n) => ({ info: { capacitySectors: 2048 + n } }));
+  await supervisor.open();
+  supervisor.io(new TestIo(1));
+  helpers[0]?.die('gone');
+  await clock.pass(0);
+  t.equal(helpers[1]?.seen.length, 1);
+  await supervisor.close();
+});
+
+t.test('giving up fails what waits; the next request starts a new attempt', async (t) => {
+  let broken = true;
+  const { supervisor, helpers, clock, lines } = setUp((n) =>
+    n > 0 && broken ? { refuse: { CONNECT: 18000 } } : {},
+  );
+  await supervisor.open();
+  const lost = new TestIo(1);
+  supervisor.io(lost);
+  helpers[0]?.die('gone');
+  await clock.pass(RECOVERY_TIMEOUT_MS - 20_000);
+  t.same(lost.results, [], 'never before its time');
+  await clock.pass(40_000);
+  t.same(lost.results, [1]);
+  t.match(lines.join(''), /1 requests fail/);
+  const attempts = helpers.length;
+  await clock.pass(60_000);
+  t.equal(helpers.length, attempts, 'nothing is tried while nobody asks');
+  broken = false;
+  const later = new TestIo(2);
+  supervisor.io(later);
+  await clock.pass(0);
+  helpers.at(-1)?.answer();
+  t.same(later.results, [0]);
+  await supervisor.close();
+});
+
+t.test('a helper without heartbeat is replaced; one that answers is not', async (t) => {
+  const { supervisor, helpers, clock } = setUp((n) => (n === 0 ? { ignore: ['PING'] } : {}));
+  await supervisor.open();
+  await clock.pass(HEARTBEAT_TIMEOUT_MS - HEARTBEAT_INTERVAL_MS);
+  t.equal(helpers[0]?.killedFor, undefined);
+  await clock.pass(2 * HEARTBEAT_INTERVAL_MS);
+  t.match(helpers[0]?.killedFor, /no heartbeat/);
+  await clock.pass(10 * HEARTBEAT_TIMEOUT_MS);
+  t.equal(helpers.length, 2);
+  t.equal(helpers[1]?.killedFor, undefined);
+  await supervisor.close();
+  t.equal(clock.pendingTimers, 0, 'no timer is left');
+});
+
+t.test('closing while a helper is being brought back ends it, and fails what waits', async (t) => {
+  const { supervisor, helpers, clock } = setUp((n) => (n === 1 ? { ignore: ['OPEN'] } : {}));
+  await supervisor.open();
+  const io = new TestIo(1);
+  supervisor.io(io);
+  helpers[0]?.die('gone');
+  await clock.pass(0);
+  await supervisor.close();
+  t.match(helpers[1]?.killedFor, /the server stops/);
+  t.same(io.results, [1]);
+  const late = new TestIo(2);
+  supervisor.io(late);
+  t.same(late.results, [], 'never inside io()');
+  await settle();
+  t.same(late.results, [1]);
+  await clock.pass(60_000);
+  t.equal(helpers.length, 2);
+});
+
+t.test('a helper that does not close is killed; abandon fails what is in flight', async (t) => {
+  const { supervisor, helpers, clock } = setUp(() => ({ ignore: ['CLOSE'] }));
+  await supervisor.open();
+  const closing = supervisor.close();
+  await clock.pass(CLOSE_TIMEOUT_MS);
+  await closing;
+  t.match(helpers[0]?.killedFor, /did not close/);
+
+  const second = setUp();
+  await second.supervisor.open();
+  const io = new TestIo(1);
+  second.supervisor.io(io);
+  await second.supervisor.abandon();
+  t.same(io.results, [1]);
+});
