@@ -1,0 +1,152 @@
+// `vddk-nbd serve`: flags and parameters in, one call into program/, nothing else.
+// The rule: every failure to start ends with exit code 1 and one line on stderr.
+import { stripVTControlCharacters } from 'node:util';
+import { Command, Flags } from '@oclif/core';
+import { messageOf, VddkNbdError } from '../base/errors.js';
+import { MEMORY_BYTES_DEFAULT, SHUTDOWN_TIMEOUT_MS } from '../base/limits.js';
+import { createLog } from '../base/log.js';
+import { formatBytes, parseDurationMs, parseSizeBytes } from '../base/units.js';
+import { parseParameters } from '../vddk/parameters.js';
+
+const LISTEN = 'LISTEN';
+const SERVER = 'SERVER';
+
+/** oclif's own messages have several lines, colours, and a last line that we say better. */
+function oneLine(message: string): string {
+  return stripVTControlCharacters(message)
+    .replace(/\s*See more help with --help$/, '')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
+export default class Serve extends Command {
+  static override summary = 'serve a VMware disk over NBD';
+
+  static override description = `The disk is given as key=value parameters, the first of which may be a bare file name:
+
+  file=PATH      absolute path of the VMDK
+  engine=NAME    auto (VDDK where it is found, else built-in), vddk, or builtin
+  libdir=DIR     where VDDK lies: its directory vmware-vix-disklib-distrib
+
+Without -p or -U it listens on TCP 127.0.0.1, port 10809. When a client can connect, one line on
+stderr says so, with the NBD URI. SIGINT and SIGTERM stop it after what is in flight was flushed.`;
+
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> /vm/disk.vmdk',
+    '<%= config.bin %> <%= command.id %> --readonly --unix /run/disk.sock file=/vm/disk.vmdk',
+    `<%= config.bin %> <%= command.id %> -r /vm/disk.vmdk --run 'nbdcopy "$uri" disk.raw'`,
+    '<%= config.bin %> <%= command.id %> file=/vm/disk.vmdk libdir=/opt/vmware-vix-disklib-distrib',
+  ];
+
+  static override usage = 'serve [file=]FILE [KEY=VALUE...] [FLAGS]';
+
+  static override strict = false;
+
+  static override flags = {
+    exportname: Flags.string({
+      char: 'e',
+      default: '',
+      helpGroup: SERVER,
+      helpValue: 'NAME',
+      summary: 'export name in the URI; any name is served',
+    }),
+    foreground: Flags.boolean({
+      char: 'f',
+      helpGroup: SERVER,
+      summary: 'accepted for compatibility: it always runs in the foreground',
+    }),
+    help: Flags.help({ char: 'h', helpGroup: SERVER }),
+    insecure: Flags.boolean({
+      helpGroup: LISTEN,
+      summary: 'allow listening where other machines can connect, without encryption',
+    }),
+    ipaddr: Flags.string({
+      char: 'i',
+      exclusive: ['unix'],
+      helpGroup: LISTEN,
+      helpValue: 'ADDR',
+      summary: 'address to listen on [default: 127.0.0.1]',
+    }),
+    memory: Flags.string({
+      helpGroup: SERVER,
+      helpValue: 'SIZE',
+      summary: `memory for data in flight, like 1G [default: ${formatBytes(MEMORY_BYTES_DEFAULT)}]`,
+    }),
+    pidfile: Flags.string({
+      char: 'P',
+      helpGroup: SERVER,
+      helpValue: 'FILE',
+      summary: 'write the process id here when a client can connect',
+    }),
+    port: Flags.integer({
+      char: 'p',
+      exclusive: ['unix'],
+      helpGroup: LISTEN,
+      helpValue: 'N',
+      max: 65535,
+      min: 0,
+      summary: 'TCP port to listen on; 0 picks a free one [default: 10809]',
+    }),
+    readonly: Flags.boolean({ char: 'r', helpGroup: SERVER, summary: 'refuse writes' }),
+    run: Flags.string({
+      helpGroup: SERVER,
+      helpValue: 'CMD',
+      summary: 'run a shell command with $uri, then stop; its exit code becomes ours',
+    }),
+    'shutdown-timeout': Flags.string({
+      helpGroup: SERVER,
+      helpValue: 'TIME',
+      summary: `how long a stop may take, like 500ms or 10min [default: ${SHUTDOWN_TIMEOUT_MS / 1000}s]`,
+    }),
+    unix: Flags.string({
+      char: 'U',
+      helpGroup: LISTEN,
+      helpValue: 'PATH',
+      summary: 'unix socket to listen on; - makes a private one',
+    }),
+    verbose: Flags.boolean({
+      char: 'v',
+      helpGroup: SERVER,
+      summary: 'show debug messages and all messages of the library',
+    }),
+  };
+
+  override async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Serve);
+    const stopWithin = flags['shutdown-timeout'];
+    const disk = parseParameters(argv.map(String));
+    const log = createLog({
+      write: (line) => process.stderr.write(line),
+      verbose: flags.verbose,
+    });
+    const { serve } = await import('../program/serve.js');
+    const exitCode = await serve({
+      ...disk,
+      exportName: flags.exportname,
+      insecure: flags.insecure,
+      ipaddr: flags.ipaddr,
+      log,
+      memoryBytes: flags.memory === undefined ? MEMORY_BYTES_DEFAULT : parseSizeBytes(flags.memory),
+      pidfile: flags.pidfile,
+      port: flags.port,
+      readOnly: flags.readonly,
+      run: flags.run,
+      shutdownTimeoutMs:
+        stopWithin === undefined ? SHUTDOWN_TIMEOUT_MS : parseDurationMs(stopWithin),
+      unix: flags.unix,
+    });
+    this.exit(exitCode);
+  }
+
+  /** One line, exit code 1, no stack: oclif's own errors too. */
+  protected override catch(error: Error & { oclif?: { exit?: number } }): Promise<never> {
+    if (error.oclif?.exit !== undefined && error.message.startsWith('EEXIT'))
+      return Promise.reject(error);
+    const log = createLog({ write: (line) => process.stderr.write(line), verbose: false });
+    const message = oneLine(messageOf(error));
+    const hint = error instanceof VddkNbdError ? error.hint : 'See vddk-nbd serve --help.';
+    log.error(hint === undefined ? message : `${message}. ${hint}`);
+    if (process.env['DEBUG']) process.stderr.write(`${error.stack ?? ''}\n`);
+    this.exit(1);
+  }
+}

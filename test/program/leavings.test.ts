@@ -1,0 +1,49 @@
+// What must not stay behind, and what must: a pidfile that somebody else wrote since.
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import { VddkNbdError } from '../../src/base/errors.js';
+import { Leavings, privateSocketPath, writePidfile } from '../../src/program/leavings.js';
+
+t.test('removed in reverse order, once, even if one fails', (t) => {
+  const order: number[] = [];
+  const leavings = new Leavings();
+  leavings.add(() => order.push(1));
+  leavings.add(() => {
+    throw new Error('already gone');
+  });
+  leavings.add(() => order.push(3));
+  leavings.removeAll();
+  leavings.removeAll();
+  t.same(order, [3, 1]);
+  t.end();
+});
+
+t.test('a private socket path is in a directory that only we can enter', (t) => {
+  const leavings = new Leavings();
+  const socket = privateSocketPath(leavings);
+  t.equal(statSync(path.dirname(socket)).mode & 0o777, 0o700);
+  writeFileSync(socket, '');
+  leavings.removeAll();
+  t.notOk(existsSync(path.dirname(socket)));
+  t.end();
+});
+
+t.test('a pidfile', (t) => {
+  const dir = t.testdir({});
+  const file = path.join(dir, 'pid');
+  const first = new Leavings();
+  writePidfile(file, first);
+  t.equal(readFileSync(file, 'utf8'), `${process.pid}\n`);
+  first.removeAll();
+  t.notOk(existsSync(file));
+  const second = new Leavings();
+  writePidfile(file, second);
+  writeFileSync(file, '1\n');
+  second.removeAll();
+  t.equal(readFileSync(file, 'utf8'), '1\n', 'of another process: left alone');
+  t.throws(() => {
+    writePidfile(path.join(dir, 'missing', 'pid'), second);
+  }, VddkNbdError);
+  t.end();
+});

@@ -1,0 +1,40 @@
+// Refusals of the library and of the helper in a user's words.
+import t from 'tap';
+import { explainRefusal, vixErrorCode, vixErrorName } from '../../src/vddk/errors.js';
+
+t.test('the code is in the low 16 bits, whatever is above', (t) => {
+  t.equal(vixErrorCode(15), 15);
+  t.equal(vixErrorCode(0xabcd_0000_0000_000fn), 15);
+  t.equal(vixErrorCode(2 ** 40 + 8), 8);
+  t.equal(vixErrorName(8), 'VIX_E_DISK_FULL (8)');
+  t.equal(vixErrorName(64999), 'VixError (64999)');
+  t.end();
+});
+
+t.test('a refusal of the library', (t) => {
+  const refusal = {
+    call: 'VixDiskLib_Open',
+    vixError: 15,
+    message: 'The file is already in use.',
+    helperError: undefined,
+  };
+  const plain = explainRefusal(refusal, undefined);
+  t.equal(plain.code, 'VIX');
+  t.match(plain.message, /^VixDiskLib_Open failed with VIX_E_FILE_ALREADY_LOCKED \(15\): The file/);
+  t.notMatch(plain.message, /\.$/);
+  t.match(plain.hint, /-r/);
+  t.match(explainRefusal(refusal, 'held by process 7').message, /in use\.?: held by process 7$/);
+  t.match(explainRefusal({ ...refusal, vixError: 64999 }, undefined).hint, /-v/);
+  t.end();
+});
+
+t.test('what the helper itself could not do', (t) => {
+  const refusal = { call: '', vixError: 1, message: 'x.so: cannot open', helperError: 'load' };
+  t.match(explainRefusal(refusal, undefined), { code: 'START', message: /x\.so: cannot open/ });
+  t.match(explainRefusal({ ...refusal, helperError: 'symbol' }, undefined), { code: 'START' });
+  t.match(explainRefusal({ ...refusal, helperError: 'arena' }, undefined), {
+    code: 'HELPER',
+    message: /arena/,
+  });
+  t.end();
+});

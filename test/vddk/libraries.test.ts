@@ -1,0 +1,64 @@
+// The choice of a library: which files are candidates, in which order, and what InitEx is told.
+import path from 'node:path';
+import t from 'tap';
+import { VddkNbdError } from '../../src/base/errors.js';
+import { findLibraries, librariesIn, type LibrarySearch } from '../../src/vddk/libraries.js';
+
+const LIB = 'libvixDiskLib.so';
+
+t.test('three forms of a libdir', (t) => {
+  const dir = t.testdir({
+    distrib: { lib64: { [`${LIB}.8`]: '', [`${LIB}.6`]: '', [`${LIB}.10`]: '', [LIB]: '' } },
+    flat: { [`${LIB}.7`]: '' },
+    empty: {},
+  });
+  const distrib = path.join(dir, 'distrib');
+  const expected = {
+    candidates: [path.join(distrib, 'lib64', `${LIB}.8`), path.join(distrib, 'lib64', `${LIB}.6`)],
+    libdir: distrib,
+  };
+  t.same(librariesIn(distrib), expected, 'the top of a distribution');
+  t.same(librariesIn(path.join(distrib, 'lib64')), expected, 'its lib64');
+  const flat = path.join(dir, 'flat');
+  t.same(librariesIn(flat), { candidates: [path.join(flat, `${LIB}.7`)], libdir: flat });
+  t.equal(librariesIn(path.join(dir, 'empty')), undefined);
+  t.equal(librariesIn(path.join(dir, 'missing')), undefined);
+  t.end();
+});
+
+t.test('which engine is taken', (t) => {
+  const dir = t.testdir({
+    builtin: { lib64: { [`${LIB}.8`]: '' } },
+    usual: { lib64: { [`${LIB}.7`]: '' } },
+    environment: { lib64: { [`${LIB}.9`]: '' } },
+    empty: {},
+  });
+  const search: LibrarySearch = {
+    engine: 'auto',
+    libdir: undefined,
+    environmentLibdir: undefined,
+    builtinDir: path.join(dir, 'builtin'),
+    usualLibdirs: [path.join(dir, 'empty'), path.join(dir, 'usual')],
+  };
+  const taken = (change: Partial<LibrarySearch>): string => {
+    try {
+      const found = findLibraries({ ...search, ...change });
+      return `${found.engine} ${path.basename(found.libdir)}`;
+    } catch (error) {
+      return error instanceof VddkNbdError ? `${error.code}: ${error.message}` : 'no VddkNbdError';
+    }
+  };
+  const nothing = { usualLibdirs: [path.join(dir, 'empty')] };
+  const at = (name: string): string => path.join(dir, name);
+  t.equal(taken({}), 'vddk usual');
+  t.equal(taken({ environmentLibdir: at('environment') }), 'vddk environment');
+  t.equal(taken({ libdir: at('environment') }), 'vddk environment');
+  t.equal(taken(nothing), 'builtin builtin');
+  t.equal(taken({ engine: 'builtin' }), 'builtin builtin');
+  t.equal(taken({ libdir: at('builtin') }), 'builtin builtin', 'named by its path');
+  t.match(taken({ libdir: at('empty') }), /^START: no libvixDiskLib\.so\.5 to \.so\.9 in /);
+  t.match(taken({ libdir: at('usual'), engine: 'builtin' }), /^USAGE: .*exclude each other/);
+  t.match(taken({ ...nothing, engine: 'vddk' }), /^START: VDDK was not found in .*empty/);
+  t.match(taken({ ...nothing, builtinDir: at('empty') }), /^SYSTEM: the built-in engine/);
+  t.end();
+});
