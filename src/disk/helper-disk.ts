@@ -265,7 +265,9 @@ export class HelperDisk implements Disk, JobHost {
       this.#granted(job);
       if (job.request.op !== 'zero') job.client.granted(job.request);
     });
-    return new Job(this, demand);
+    const job = new Job(this, demand);
+    demand.owner = job;
+    return job;
   }
 
   /** The memory is there: lend it, and run what has no payload to wait for. */
