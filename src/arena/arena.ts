@@ -1,0 +1,102 @@
+// The two arenas of one disk: sealed memfds, mapped here as Buffers and inherited by the helper.
+// The helper fills the read arena; the write arena it can only read. The rule: nothing ever writes
+// at zeroOffsetBytes, because WRITE_ZEROES takes its zeroes from there.
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { VddkNbdError, invariant, messageOf } from '../base/errors.js';
+import { PIECE_BYTES_MAX } from '../base/limits.js';
+import { Slots } from './slots.js';
+
+/** What helper/addon/arena.c exports. Both throw an Error with the system's words. */
+interface Addon {
+  create(name: string, bytes: number, writeArena: boolean): { fd: number; memory: Buffer };
+  close(fd: number): void;
+}
+
+/** The same path from src/arena/ and from dist/arena/. */
+const ADDON_PATH = fileURLToPath(new URL('../../build/addon/arena.node', import.meta.url));
+
+/** Throws VddkNbdError (SYSTEM) if the addon was not built, or not for this Node.js. */
+function loadAddon(path: string): Addon {
+  try {
+    return createRequire(import.meta.url)(path) as Addon;
+  } catch (cause) {
+    throw new VddkNbdError(
+      'SYSTEM',
+      `can't load ${path}: ${messageOf(cause).split('\n')[0] ?? ''}`,
+      {
+        hint: 'Run make in the directory of vddk-nbd.',
+        cause,
+      },
+    );
+  }
+}
+
+/** The memory of one disk. */
+export class Arenas {
+  readonly read: Slots;
+  readonly write: Slots;
+  readonly readFd: number;
+  readonly writeFd: number;
+  /** Bytes of each of the two. */
+  readonly arenaBytes: number;
+  /** Offset of PIECE_BYTES_MAX zeroes in the write arena. They are never lent. */
+  readonly zeroOffsetBytes: number;
+  readonly #addon: Addon;
+  #open = true;
+
+  /**
+   * Makes both arenas of together at most `totalBytes`, each a multiple of PIECE_BYTES_MAX.
+   * Pages are allocated when they are touched first. Throws VddkNbdError (SYSTEM).
+   */
+  static create(totalBytes: number, addonPath = ADDON_PATH): Arenas {
+    return new Arenas(loadAddon(addonPath), totalBytes);
+  }
+
+  private constructor(addon: Addon, totalBytes: number) {
+    const pieces = Math.floor(totalBytes / 2 / PIECE_BYTES_MAX);
+    invariant(pieces >= 2, 'the write arena has a piece to lend besides its zeroes');
+    this.#addon = addon;
+    this.arenaBytes = pieces * PIECE_BYTES_MAX;
+    this.zeroOffsetBytes = this.arenaBytes - PIECE_BYTES_MAX;
+    const read = createOne(addon, 'vddk-nbd-read', this.arenaBytes, false);
+    this.readFd = read.fd;
+    try {
+      const write = createOne(addon, 'vddk-nbd-write', this.arenaBytes, true);
+      this.writeFd = write.fd;
+      this.read = new Slots(read.memory, this.arenaBytes);
+      this.write = new Slots(write.memory, this.zeroOffsetBytes);
+    } catch (thrown) {
+      addon.close(read.fd);
+      throw thrown;
+    }
+  }
+
+  /** Closes the descriptors; the memory goes with the last view of it. Idempotent. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#addon.close(this.readFd);
+    this.#addon.close(this.writeFd);
+  }
+}
+
+function createOne(
+  addon: Addon,
+  name: string,
+  bytes: number,
+  writeArena: boolean,
+): { fd: number; memory: Buffer } {
+  try {
+    return addon.create(name, bytes, writeArena);
+  } catch (cause) {
+    throw new VddkNbdError(
+      'SYSTEM',
+      `can't create an arena of ${bytes} bytes: ${messageOf(cause)}`,
+      {
+        hint: 'It takes Linux 5.1 or newer, and limits that let this process have --memory.',
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,203 @@
+// Grants: all or nothing, in order of arrival, half an arena for a session, nobody starves.
+import t from 'tap';
+import fc from 'fast-check';
+import { Demand, Grants } from '../../src/arena/grants.js';
+import { Slots } from '../../src/arena/slots.js';
+import { systemClock } from '../../src/base/clock.js';
+import { PIECE_BYTES_MAX } from '../../src/base/limits.js';
+
+const MIB = 1024 * 1024;
+const PIECES = 8;
+const MEMORY = Buffer.alloc(PIECES * PIECE_BYTES_MAX);
+
+interface Bench {
+  grants: Grants;
+  read: Slots;
+  write: Slots;
+  clock: { ms: number };
+  /** Demands in the order in which onGranted() was called. */
+  granted: Demand[];
+  demand: (session: object, readBytes: number, writeBytes?: number) => Demand;
+}
+
+/** Eight pieces to read, seven to write, as in Arenas. */
+function bench(): Bench {
+  const read = new Slots(MEMORY, MEMORY.length);
+  const write = new Slots(MEMORY, MEMORY.length - PIECE_BYTES_MAX);
+  const clock = {
+    ms: 0,
+    nowMs: () => clock.ms,
+    after: () => systemClock.after(0, () => undefined),
+  };
+  const granted: Demand[] = [];
+  return {
+    grants: new Grants({ read, write, arenaBytes: MEMORY.length }, clock),
+    read,
+    write,
+    clock,
+    granted,
+    demand: (session, readBytes, writeBytes = 0) => {
+      const demand = new Demand((one) => granted.push(one));
+      return Object.assign(demand, { session, readBytes, writeBytes });
+    },
+  };
+}
+
+const [A, B, C] = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
+
+t.test('pieces of a grant', async (t) => {
+  const { grants, demand, read, write } = bench();
+  const one = demand(A, 5 * MIB, 3000);
+  t.equal(grants.request(one), true);
+  t.same(
+    one.readSlots.map((slot) => slot.sizeBytes),
+    [2 * MIB, 2 * MIB, MIB],
+  );
+  t.same(
+    one.writeSlots.map((slot) => slot.sizeBytes),
+    [4096],
+  );
+  t.throws(() => grants.request(one), /made once/);
+  grants.release(one);
+  grants.release(one);
+  t.same([one.readSlots, one.writeSlots], [[], []]);
+  t.equal(read.freeBytes + write.freeBytes, read.bytes + write.bytes);
+  t.equal(grants.request(demand(A, 0)), true, 'nothing is always there');
+  t.throws(() => grants.request(demand(A, 17 * MIB)), /read arena can hold/);
+  t.throws(() => grants.request(demand(A, 0, 15 * MIB)), /write arena can hold/);
+});
+
+t.test('both arenas or none', async (t) => {
+  const { grants, demand, read, granted } = bench();
+  const first = demand(A, 0, 14 * MIB);
+  t.equal(grants.request(first), true);
+  const second = demand(B, 2 * MIB, 1);
+  t.equal(grants.request(second), false);
+  t.equal(read.freeBytes, read.bytes, 'nothing is held while it waits');
+  t.same(granted, []);
+  grants.release(first);
+  t.same(granted, [second]);
+});
+
+t.test('who waits for memory holds up those behind', async (t) => {
+  const { grants, demand, granted } = bench();
+  const first = demand(A, 14 * MIB);
+  const large = demand(B, 8 * MIB);
+  const small = demand(C, 1);
+  t.equal(grants.request(first), true);
+  t.equal(grants.request(large), false);
+  t.equal(grants.request(small), false, 'there is room, but not its turn');
+  grants.release(large);
+  t.same(granted, [small], 'unless the one before gives up');
+  grants.release(first);
+  t.same(granted, [small]);
+});
+
+t.test('half an arena for a session', async (t) => {
+  const { grants, demand, granted } = bench();
+  const [first, more, later] = [demand(A, 6 * MIB), demand(A, 4 * MIB), demand(A, 1)];
+  t.equal(grants.request(first), true);
+  t.equal(grants.request(more), false, 'over the half');
+  t.equal(grants.request(later), false, 'not before an older one of its own session');
+  const other = demand(B, 2 * MIB);
+  t.equal(grants.request(other), true, 'others pass');
+  t.equal(grants.request(demand(C, 10 * MIB)), false, 'others pass up to what is there');
+  grants.release(first);
+  t.same(granted, [more, later], 'it kept its place in the queue');
+  t.equal(grants.request(demand({}, 1)), false, 'and C is next');
+});
+
+t.test('more than half for a session that holds nothing', async (t) => {
+  const { grants, demand } = bench();
+  t.equal(grants.request(demand(A, 12 * MIB, 12 * MIB)), true);
+  t.equal(grants.request(demand(A, 1)), false);
+});
+
+t.test('who waits since when', async (t) => {
+  const { grants, demand, clock } = bench();
+  const [held, held2] = [demand(A, 8 * MIB), demand(B, 6 * MIB)];
+  grants.request(held);
+  grants.request(held2);
+  clock.ms = 10;
+  grants.request(demand(A, MIB));
+  t.equal(grants.oldestWaitSinceMs(B), undefined, 'A waits for itself');
+  clock.ms = 20;
+  grants.request(demand(C, 3 * MIB));
+  clock.ms = 30;
+  t.equal(grants.oldestWaitSinceMs(A), 20);
+  t.equal(grants.oldestWaitSinceMs(C), undefined);
+  grants.release(held2);
+  t.equal(grants.oldestWaitSinceMs(A), undefined);
+});
+
+t.test('onGranted may request and release', async (t) => {
+  const { grants, read, granted } = bench();
+  const again = new Demand((one) => granted.push(one));
+  const first = Object.assign(new Demand(() => undefined), { session: A, readBytes: 16 * MIB });
+  const chained = new Demand((one) => {
+    grants.release(one);
+    t.equal(grants.request(Object.assign(again, { session: B, readBytes: 1 })), false);
+    t.same(granted, [], 'not inside request()');
+  });
+  Object.assign(chained, { session: B, readBytes: 16 * MIB });
+  grants.request(first);
+  grants.request(chained);
+  grants.release(first);
+  t.same(granted, [again]);
+  grants.release(again);
+  t.equal(read.freeBytes, read.bytes);
+});
+
+/** A model of the rules, checked after every step of a random history. */
+function checkHistory(
+  steps: { session: number; readBytes: number; writeBytes: number; release: number }[],
+): boolean {
+  const { grants, demand, read, write, granted } = bench();
+  const sessions = [{}, {}, {}, {}];
+  const waiting: Demand[] = [];
+  const held: Demand[] = [];
+  const settle = (): void => {
+    for (const one of granted) {
+      // Only who waits for its own session is overtaken, and never by its own session.
+      for (const other of waiting.slice(0, waiting.indexOf(one))) {
+        if (other.session === one.session) throw new Error('overtaken by its own session');
+        const holds = held.some((demand) => demand.session === other.session);
+        if (!holds) throw new Error('overtaken');
+      }
+      waiting.splice(waiting.indexOf(one), 1);
+      held.push(one);
+    }
+    granted.length = 0;
+  };
+  for (const step of steps) {
+    if (held.length > 0 && step.release % 3 !== 0) {
+      grants.release(held.splice(step.release % held.length, 1)[0]!);
+      settle();
+      continue;
+    }
+    const one = demand(sessions[step.session]!, step.readBytes, step.writeBytes);
+    if (grants.request(one)) held.push(one);
+    else waiting.push(one);
+    if (granted.length > 0) return false;
+    const mine = held.filter((other) => other.session === one.session);
+    const readBytes = mine.flatMap((other) => other.readSlots).reduce((s, x) => s + x.sizeBytes, 0);
+    if (mine.length > 1 && readBytes > MEMORY.length / 2) return false;
+    if (waiting.some((other) => other.readSlots.length + other.writeSlots.length > 0)) return false;
+  }
+  // Nobody starves: when all that is held comes back, again and again, the queue empties.
+  while (held.length > 0) {
+    grants.release(held.shift()!);
+    settle();
+  }
+  return waiting.length === 0 && read.freeBytes === read.bytes && write.freeBytes === write.bytes;
+}
+
+t.test('random histories', async () => {
+  const step = fc.record({
+    session: fc.integer({ min: 0, max: 3 }),
+    readBytes: fc.oneof(fc.integer({ min: 1, max: 9 * MIB }), fc.integer({ min: 1, max: 9000 })),
+    writeBytes: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 9 * MIB })),
+    release: fc.nat(1000),
+  });
+  fc.assert(fc.property(fc.array(step, { maxLength: 80 }), checkHistory), { numRuns: 300 });
+});
