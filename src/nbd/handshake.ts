@@ -1,0 +1,283 @@
+// The handshake phase (proto.md, "Handshake"), server side, without I/O: bytes go in by receive(),
+// bytes to send come out of takeOutput(), `stage` says where we are. The bytes may be cut anywhere.
+// The rule: nothing a client sends makes this hold more than one option of OPTION_BYTES_MAX.
+//
+//   stage          needs                    then
+//   client-flags   4 bytes                  option-header, or closed (unknown flags)
+//   option-header  16 bytes                 option-data, or closed (bad magic, too many options)
+//   option-data    the option's length      option-header, transmission or closed
+//   option-skip    the option's length      option-header (what is too long is passed over)
+//   transmission   nothing: `chosen` is set, what follows are requests
+//   closed         nothing: send the output, then close; `reason` says why
+import { NBD_STRING_BYTES_MAX, OPTION_BYTES_MAX, OPTIONS_MAX } from '../base/limits.js';
+import {
+  CLIENT_FLAGS_BYTES,
+  NBD_FLAG_C_FIXED_NEWSTYLE,
+  NBD_FLAG_C_NO_ZEROES,
+  NBD_OPT_ABORT,
+  NBD_OPT_EXPORT_NAME,
+  NBD_OPT_GO,
+  NBD_OPT_INFO,
+  NBD_OPT_LIST,
+  NBD_OPTION_MAGIC_HIGH,
+  NBD_OPTION_MAGIC_LOW,
+  NBD_REP_ACK,
+  NBD_REP_ERR_INVALID,
+  NBD_REP_ERR_SHUTDOWN,
+  NBD_REP_ERR_TOO_BIG,
+  NBD_REP_ERR_UNKNOWN,
+  NBD_REP_ERR_UNSUP,
+  OPTION_HEADER_BYTES,
+} from './constants.js';
+import type { NbdExport, NbdExports } from './export.js';
+import {
+  exportNameReply,
+  greeting,
+  infoReplies,
+  optionReply,
+  serverReply,
+} from './option-reply.js';
+
+export type HandshakeStage =
+  'client-flags' | 'option-header' | 'option-data' | 'option-skip' | 'transmission' | 'closed';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** A string of the protocol (proto.md, "Conventions"), or undefined if the bytes are none. */
+function decodeString(bytes: Buffer): string | undefined {
+  if (bytes.length > NBD_STRING_BYTES_MAX || bytes.includes(0)) return undefined;
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The data of NBD_OPT_INFO and NBD_OPT_GO, or undefined if it is malformed. */
+function decodeInfo(data: Buffer): { name: string; asked: number[] } | undefined {
+  if (data.length < 6) return undefined;
+  const nameBytes = data.readUInt32BE(0);
+  if (nameBytes > data.length - 6) return undefined;
+  const name = decodeString(data.subarray(4, 4 + nameBytes));
+  const list = data.subarray(4 + nameBytes);
+  const count = list.readUInt16BE(0);
+  if (name === undefined || list.length !== 2 + 2 * count) return undefined;
+  return { name, asked: Array.from({ length: count }, (_, i) => list.readUInt16BE(2 + 2 * i)) };
+}
+
+/** One client's handshake. */
+export class Handshake<Export extends NbdExport> {
+  readonly #exports: NbdExports<Export>;
+  #stage: HandshakeStage = 'client-flags';
+  #chosen: Export | undefined;
+  #reason = '';
+  #output: Buffer[] = [greeting()];
+  /** What the stage needs, and how much of it is here; option-skip only counts. */
+  #needed = Buffer.alloc(CLIENT_FLAGS_BYTES);
+  #have = 0;
+  #skipBytes = 0;
+  #option = 0;
+  #optionCount = 0;
+  #fixed = false;
+  #noZeroes = false;
+  #shuttingDown = false;
+
+  constructor(exports: NbdExports<Export>) {
+    this.#exports = exports;
+  }
+
+  get stage(): HandshakeStage {
+    return this.#stage;
+  }
+
+  /** The export the client chose; set when `stage` is transmission. */
+  get chosen(): Export | undefined {
+    return this.#chosen;
+  }
+
+  /** Why `stage` is closed, for the log; "" if the client just said goodbye. */
+  get reason(): string {
+    return this.#reason;
+  }
+
+  /** From now on options other than ABORT are answered with NBD_REP_ERR_SHUTDOWN. */
+  shutDown(): void {
+    this.#shuttingDown = true;
+  }
+
+  /** What is to be sent now; the greeting at first. */
+  takeOutput(): Buffer {
+    const output = Buffer.concat(this.#output);
+    this.#output = [];
+    return output;
+  }
+
+  /**
+   * Takes bytes from the client, in the order received.
+   * @returns how many were used: all, unless `stage` became transmission or closed.
+   */
+  receive(bytes: Buffer): number {
+    let at = 0;
+    while (at < bytes.length && this.#stage !== 'transmission' && this.#stage !== 'closed') {
+      const left = bytes.length - at;
+      if (this.#stage === 'option-skip') {
+        const skipped = Math.min(left, this.#skipBytes);
+        this.#skipBytes -= skipped;
+        at += skipped;
+        if (this.#skipBytes === 0) this.#tooBig();
+        continue;
+      }
+      const copied = bytes.copy(this.#needed, this.#have, at);
+      this.#have += copied;
+      at += copied;
+      if (this.#have === this.#needed.length) this.#advance(this.#needed);
+    }
+    return at;
+  }
+
+  #expect(stage: HandshakeStage, lengthBytes: number): void {
+    this.#stage = stage;
+    this.#needed = Buffer.alloc(lengthBytes);
+    this.#have = 0;
+  }
+
+  #close(reason: string): void {
+    this.#stage = 'closed';
+    this.#reason = reason;
+  }
+
+  #advance(bytes: Buffer): void {
+    switch (this.#stage) {
+      case 'client-flags':
+        this.#clientFlags(bytes.readUInt32BE(0));
+        break;
+      case 'option-header':
+        this.#optionHeader(bytes);
+        break;
+      default:
+        this.#optionData(bytes);
+    }
+  }
+
+  #clientFlags(flags: number): void {
+    // >>> 0: bit 31 of a client's flags must not make the number negative.
+    if ((flags & ~(NBD_FLAG_C_FIXED_NEWSTYLE | NBD_FLAG_C_NO_ZEROES)) >>> 0 !== 0) {
+      this.#close(`unknown client flags 0x${flags.toString(16)}`);
+      return;
+    }
+    this.#fixed = (flags & NBD_FLAG_C_FIXED_NEWSTYLE) !== 0;
+    this.#noZeroes = (flags & NBD_FLAG_C_NO_ZEROES) !== 0;
+    this.#expect('option-header', OPTION_HEADER_BYTES);
+  }
+
+  #optionHeader(header: Buffer): void {
+    const magicFits =
+      header.readUInt32BE(0) === NBD_OPTION_MAGIC_HIGH &&
+      header.readUInt32BE(4) === NBD_OPTION_MAGIC_LOW;
+    this.#option = header.readUInt32BE(8);
+    const lengthBytes = header.readUInt32BE(12);
+    this.#optionCount++;
+    if (!magicFits) {
+      this.#close('bad option magic');
+    } else if (this.#optionCount > OPTIONS_MAX) {
+      this.#close(`more than ${String(OPTIONS_MAX)} options`);
+    } else if (this.#option !== NBD_OPT_EXPORT_NAME && !this.#fixed) {
+      this.#close(`option ${String(this.#option)} without fixed newstyle`);
+    } else if (lengthBytes <= OPTION_BYTES_MAX) {
+      this.#expect('option-data', lengthBytes);
+      if (lengthBytes === 0) this.#optionData(this.#needed);
+    } else if (this.#option === NBD_OPT_EXPORT_NAME) {
+      this.#close('export name too long');
+    } else {
+      this.#stage = 'option-skip';
+      this.#skipBytes = lengthBytes;
+    }
+  }
+
+  #reply(type: number, data?: Buffer): void {
+    this.#output.push(optionReply(this.#option, type, data));
+  }
+
+  #error(type: number, text: string): void {
+    this.#reply(type, Buffer.from(text));
+  }
+
+  #tooBig(): void {
+    this.#error(NBD_REP_ERR_TOO_BIG, 'option data too long');
+    this.#expect('option-header', OPTION_HEADER_BYTES);
+  }
+
+  /** Answers a whole option; the next option's header follows unless the answer ends it all. */
+  #optionData(data: Buffer): void {
+    this.#expect('option-header', OPTION_HEADER_BYTES);
+    if (this.#option === NBD_OPT_ABORT) {
+      this.#reply(NBD_REP_ACK);
+      this.#close('');
+    } else if (this.#option === NBD_OPT_EXPORT_NAME) {
+      this.#exportName(data);
+    } else if (this.#shuttingDown) {
+      this.#error(NBD_REP_ERR_SHUTDOWN, 'the server is shutting down');
+    } else {
+      this.#haggle(data);
+    }
+  }
+
+  #haggle(data: Buffer): void {
+    switch (this.#option) {
+      case NBD_OPT_LIST:
+        this.#list(data);
+        break;
+      case NBD_OPT_INFO:
+      case NBD_OPT_GO:
+        this.#info(data);
+        break;
+      default:
+        this.#error(NBD_REP_ERR_UNSUP, 'option not supported');
+    }
+  }
+
+  #exportName(data: Buffer): void {
+    const name = decodeString(data);
+    const target = name === undefined ? undefined : this.#exports.lookup(name);
+    if (this.#shuttingDown) {
+      this.#close('the server is shutting down');
+    } else if (target === undefined) {
+      this.#close('no such export');
+    } else {
+      this.#output.push(exportNameReply(target, this.#noZeroes));
+      this.#transmit(target);
+    }
+  }
+
+  #list(data: Buffer): void {
+    if (data.length > 0) {
+      this.#error(NBD_REP_ERR_INVALID, 'NBD_OPT_LIST takes no data');
+      return;
+    }
+    for (const target of this.#exports.list()) {
+      this.#output.push(serverReply(this.#option, target));
+    }
+    this.#reply(NBD_REP_ACK);
+  }
+
+  #info(data: Buffer): void {
+    const wanted = decodeInfo(data);
+    if (wanted === undefined) {
+      this.#error(NBD_REP_ERR_INVALID, 'malformed option data');
+      return;
+    }
+    const target = this.#exports.lookup(wanted.name);
+    if (target === undefined) {
+      this.#error(NBD_REP_ERR_UNKNOWN, 'no such export');
+      return;
+    }
+    this.#output.push(...infoReplies(this.#option, target, wanted.asked));
+    this.#reply(NBD_REP_ACK);
+    if (this.#option === NBD_OPT_GO) this.#transmit(target);
+  }
+
+  #transmit(target: Export): void {
+    this.#chosen = target;
+    this.#stage = 'transmission';
+  }
+}
