@@ -30,7 +30,7 @@ export const layers = [
   { files: 'helper/process.ts', project: ['base/'], packages: ['execa'], pure: false },
   { files: 'helper/*.ts', project: ['base/'], packages: [], pure: false },
   { files: 'arena/*.ts', project: ['base/'], packages: [], pure: false },
-  { files: 'vddk/*.ts', project: ['base/', 'helper/helper.js'], packages: [], pure: false },
+  { files: 'vddk/*.ts', project: ['base/'], packages: [], pure: false },
   {
     files: 'supervisor/*.ts',
     project: ['base/', 'helper/', 'arena/', 'disk/disk.js'],
@@ -51,7 +51,7 @@ export const layers = [
   },
   {
     files: 'program/*.ts',
-    project: ['base/', 'vddk/', 'disk/', 'server/', 'supervisor/'],
+    project: ['base/', 'vddk/', 'disk/', 'server/', 'supervisor/', 'helper/'],
     packages: [],
     pure: false,
   },
@@ -62,6 +62,14 @@ export const layers = [
     pure: false,
   },
 ];
+
+/** The row of `file`, a path below src/; undefined if it is in no layer. */
+export function layerOf(file) {
+  return layers.find(({ files }) => {
+    const pattern = files.replaceAll('.', '\\.').replaceAll('*', '[^/]*');
+    return new RegExp(`^${pattern}$`).test(file);
+  });
+}
 
 /**
  * Why `specifier` may not be imported by a file of `layer`, or undefined if it may.

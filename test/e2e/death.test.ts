@@ -1,0 +1,59 @@
+// A helper that is killed in the middle of a copy: the client sees a slow reply, nothing else.
+import path from 'node:path';
+import { execa } from 'execa';
+import t from 'tap';
+import { makeEmpty, makeRaw, makeVmdk, qemuVerdict, sameBytes } from '../lib/disks.js';
+import { eventually, type Server, startServer } from '../lib/serve.js';
+
+const SIZE_BYTES = 700 * 1024 * 1024 + 512;
+
+/** Kills the helper whenever a new one has appeared, `times` times; returns how often it did. */
+async function killHelpers(server: Server, times: number, going: () => boolean): Promise<number> {
+  let kills = 0;
+  let last = 0;
+  while (kills < times) {
+    await eventually('a new helper', () => !going() || (server.helper ?? last) !== last);
+    if (!going()) break;
+    last = server.helper!;
+    // A moment of work, so that something is in flight.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    if (!going()) break;
+    process.kill(last, 'SIGKILL');
+    kills += 1;
+  }
+  return kills;
+}
+
+t.test('kill -9 of the helper while reading', async (t) => {
+  const dir = t.testdir({});
+  const file = (base: string): string => path.join(dir, base);
+  makeRaw(file('in.raw'), SIZE_BYTES, 400);
+  await makeVmdk(file('in.raw'), file('disk.vmdk'), 'monolithicSparse');
+  const args = ['-r', '-U', file('socket'), file('disk.vmdk'), 'engine=builtin'];
+  const server = await startServer(t, args);
+  let going = true;
+  const copy = execa('nbdcopy', [server.uri!, file('out.raw')], { reject: false });
+  void copy.finally(() => (going = false));
+  const kills = await killHelpers(server, 2, () => going);
+  t.match(await copy, { exitCode: 0 });
+  t.ok(kills > 0, `${kills} helpers were killed during the copy`);
+  t.ok(await sameBytes(file('in.raw'), file('out.raw')), 'the same bytes');
+  t.match(await server.stop(), { exitCode: 0 });
+});
+
+t.test('kill -9 of the helper while writing', async (t) => {
+  const dir = t.testdir({});
+  const file = (base: string): string => path.join(dir, base);
+  makeRaw(file('in.raw'), SIZE_BYTES, 1200);
+  await makeEmpty(file('disk.vmdk'), SIZE_BYTES, 'monolithicSparse');
+  const args = ['-U', file('socket'), file('disk.vmdk'), 'engine=builtin'];
+  const server = await startServer(t, args);
+  let going = true;
+  const copy = execa('nbdcopy', ['--flush', file('in.raw'), server.uri!], { reject: false });
+  void copy.finally(() => (going = false));
+  const kills = await killHelpers(server, 2, () => going);
+  t.match(await copy, { exitCode: 0 });
+  t.ok(kills > 0, `${kills} helpers were killed during the copy`);
+  t.match(await server.stop(), { exitCode: 0 });
+  t.equal(await qemuVerdict(file('in.raw'), file('disk.vmdk')), '');
+});
