@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The VixDiskLib functions around a disk: life cycle, connections, open and
+ * close, information, errors.  They check what a caller passes and hand over
+ * to disk.h.  (Functions that move data are in api-io.c.)
+ */
+#define VIXDISKLIB_IMPLEMENTATION
+#include "../vixdisklib.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "errors.h"
+#include "handles.h"
+#include "log.h"
+
+/* The only way to a disk that this engine has. */
+static const char transport_mode[] = "file";
+
+static atomic_bool initialized;
+
+VixError
+VixDiskLib_InitEx (uint32_t major, uint32_t minor,
+                   VixDiskLibGenericLogFunc *log,
+                   VixDiskLibGenericLogFunc *warn,
+                   VixDiskLibGenericLogFunc *panic __attribute__ ((unused)),
+                   const char *lib_dir __attribute__ ((unused)),
+                   const char *config_file __attribute__ ((unused)))
+{
+  log_set (log, warn);
+  atomic_store (&initialized, true);
+  log_debug ("built-in VMDK engine, asked for version %u.%u", major, minor);
+  return VIX_OK;
+}
+
+void
+VixDiskLib_Exit (void)
+{
+  atomic_store (&initialized, false);
+  log_set (NULL, NULL);
+}
+
+const char *
+VixDiskLib_ListTransportModes (void)
+{
+  return atomic_load (&initialized) ? transport_mode : NULL;
+}
+
+char *
+VixDiskLib_GetErrorText (VixError err,
+                         const char *locale __attribute__ ((unused)))
+{
+  return strdup (error_text (err));
+}
+
+void
+VixDiskLib_FreeErrorText (char *text)
+{
+  free (text);
+}
+
+VixDiskLibConnectParams *
+VixDiskLib_AllocateConnectParams (void)
+{
+  return calloc (1, sizeof (VixDiskLibConnectParams));
+}
+
+void
+VixDiskLib_FreeConnectParams (VixDiskLibConnectParams *params)
+{
+  free (params); /* the strings are the caller's */
+}
+
+/* Whether the colon-separated list of modes has ours in it. */
+static bool
+has_our_mode (const char *modes)
+{
+  const size_t n = sizeof transport_mode - 1;
+
+  while (*modes) {
+    size_t length = strcspn (modes, ":");
+
+    if (length == n && memcmp (modes, transport_mode, n) == 0)
+      return true;
+    modes += length;
+    modes += *modes == ':';
+  }
+  return false;
+}
+
+static VixError
+check_connect (const VixDiskLibConnectParams *params,
+               const char *snapshot_moref, const char *transport_modes)
+{
+  if (params->serverName || params->vmxSpec)
+    return log_fail (VIX_E_NOT_SUPPORTED,
+                     "the built-in engine opens local files only; a disk on "
+                     "a server needs VMware's library");
+  if (snapshot_moref)
+    return log_fail (VIX_E_NOT_SUPPORTED,
+                     "the built-in engine opens local files only, which have "
+                     "no snapshot reference");
+  if (transport_modes && !has_our_mode (transport_modes))
+    return log_fail (VIX_E_NOT_SUPPORTED,
+                     "the built-in engine has only the transport mode "
+                     "\"file\", not \"%s\"",
+                     transport_modes);
+  return VIX_OK;
+}
+
+VixError
+VixDiskLib_ConnectEx (const VixDiskLibConnectParams *params,
+                      VixDiskLibBool read_only, const char *snapshot_moref,
+                      const char *transport_modes,
+                      VixDiskLibConnection *connection)
+{
+  struct connection *c;
+  VixError err;
+
+  if (!params || !connection)
+    return VIX_E_INVALID_ARG;
+  *connection = NULL;
+  if (!atomic_load (&initialized))
+    return VIX_E_DISK_NOINIT;
+  err = check_connect (params, snapshot_moref, transport_modes);
+  if (err != VIX_OK)
+    return err;
+  c = calloc (1, sizeof *c);
+  if (!c)
+    return VIX_E_OUT_OF_MEMORY;
+  c->read_only = read_only != 0;
+  handles_add_connection (c);
+  *connection = c;
+  return VIX_OK;
+}
+
+VixError
+VixDiskLib_Disconnect (VixDiskLibConnection connection)
+{
+  return handles_free_connection (connection);
+}
+
+VixError
+VixDiskLib_Open (VixDiskLibConnection connection, const char *path,
+                 uint32_t flags, VixDiskLibHandle *handle)
+{
+  struct connection *c = handles_find_connection (connection);
+  struct handle *h;
+  bool writable;
+  VixError err;
+
+  if (!path || !handle)
+    return VIX_E_INVALID_ARG;
+  *handle = NULL;
+  if (!c)
+    return VIX_E_DISK_INVALID_CONNECTION;
+  writable = !c->read_only && !(flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY);
+  h = calloc (1, sizeof *h);
+  if (!h)
+    return VIX_E_OUT_OF_MEMORY;
+  err = disk_open (path, writable, &h->disk);
+  if (err != VIX_OK) {
+    free (h);
+    return err;
+  }
+  h->connection = c;
+  handles_add (h);
+  log_debug ("%s: open %s, %s", path, writable ? "for writing" : "read-only",
+             h->disk->descriptor->create_type);
+  *handle = h;
+  return VIX_OK;
+}
+
+VixError
+VixDiskLib_Close (VixDiskLibHandle handle)
+{
+  struct handle *h = handles_remove (handle);
+
+  if (!h)
+    return VIX_E_INVALID_HANDLE;
+  disk_close (h->disk);
+  free (h);
+  return VIX_OK;
+}
+
+const char *
+VixDiskLib_GetTransportMode (VixDiskLibHandle handle)
+{
+  return handles_find (handle) ? transport_mode : NULL;
+}
+
+VixError
+VixDiskLib_GetInfo (VixDiskLibHandle handle, VixDiskLibInfo **info)
+{
+  const struct handle *h = handles_find (handle);
+  const struct descriptor *d;
+  VixDiskLibInfo *i;
+
+  if (!info)
+    return VIX_E_INVALID_ARG;
+  *info = NULL;
+  if (!h)
+    return VIX_E_INVALID_HANDLE;
+  i = calloc (1, sizeof *i);
+  if (!i)
+    return VIX_E_OUT_OF_MEMORY;
+  d = h->disk->descriptor;
+  i->physGeo = d->geometry;
+  i->biosGeo = d->bios_geometry.cylinders ? d->bios_geometry : d->geometry;
+  i->capacity = h->disk->nr_sectors;
+  i->adapterType = descriptor_adapter (d);
+  i->numLinks = 1;
+  i->logicalSectorSize = VIXDISKLIB_SECTOR_SIZE;
+  i->physicalSectorSize = VIXDISKLIB_SECTOR_SIZE;
+  if (d->uuid && !(i->uuid = strdup (d->uuid))) {
+    free (i);
+    return VIX_E_OUT_OF_MEMORY;
+  }
+  *info = i;
+  return VIX_OK;
+}
+
+void
+VixDiskLib_FreeInfo (VixDiskLibInfo *info)
+{
+  if (info)
+    free (info->uuid);
+  free (info);
+}
+
+VixError
+VixDiskLib_Create (VixDiskLibConnection connection, const char *path,
+                   const VixDiskLibCreateParams *params,
+                   VixDiskLibProgressFunc progress __attribute__ ((unused)),
+                   void *progress_data __attribute__ ((unused)))
+{
+  if (!path || !params)
+    return VIX_E_INVALID_ARG;
+  if (!handles_find_connection (connection))
+    return VIX_E_DISK_INVALID_CONNECTION;
+  return log_fail (VIX_E_NOT_SUPPORTED,
+                   "%s: the built-in engine does not create disks; make one "
+                   "with qemu-img create -f vmdk",
+                   path);
+}

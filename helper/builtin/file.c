@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * One file of a disk: whole reads and writes, size, durability.
+ * (Locks are in lock.c.)
+ */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "errors.h"
+#include "log.h"
+
+/* Linux transfers at most this many bytes in one call. */
+#define MAX_TRANSFER_BYTES 0x7ffff000
+
+static VixError
+open_failed (const char *path, bool writable, int errnum)
+{
+  VixError err = error_from_errno (errnum);
+
+  if (errnum == EISDIR)
+    return log_fail (VIX_E_INCORRECT_FILE_TYPE,
+                     "%s: this is a directory; name the .vmdk file in it",
+                     path);
+  if (errnum == ELOOP)
+    return log_fail (err, "%s: an extent may not be a symbolic link", path);
+  if (err == VIX_E_FILE_NOT_FOUND)
+    return log_fail (err, "%s: no such file", path);
+  if (err == VIX_E_FILE_ACCESS_ERROR && writable)
+    return log_fail (err,
+                     "%s: cannot be opened for writing: %s; use -r to open "
+                     "it read-only",
+                     path, strerror (errnum));
+  return log_fail (err, "%s: cannot be opened: %s", path, strerror (errnum));
+}
+
+static VixError
+check_type (const char *path, const struct stat *st)
+{
+  if (S_ISREG (st->st_mode))
+    return VIX_OK;
+  if (S_ISDIR (st->st_mode))
+    return open_failed (path, false, EISDIR);
+  return log_fail (VIX_E_INCORRECT_FILE_TYPE,
+                   "%s: this is not a regular file; a VMDK is one", path);
+}
+
+VixError
+file_open (const char *path, bool writable, bool follow, struct file **out)
+{
+  int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY;
+  struct file *file;
+  struct stat st;
+  VixError err;
+  int fd;
+
+  /* O_NONBLOCK: a FIFO must not hang us. */
+  flags |= O_NONBLOCK | (follow ? 0 : O_NOFOLLOW);
+  fd = open (path, flags);
+  if (fd == -1)
+    return open_failed (path, writable, errno);
+  file = calloc (1, sizeof *file);
+  if (!file || !(file->path = strdup (path))) {
+    free (file);
+    close (fd);
+    return VIX_E_OUT_OF_MEMORY;
+  }
+  file->fd = fd;
+  file->writable = writable;
+  if (fstat (fd, &st) == -1)
+    err = open_failed (path, writable, errno);
+  else
+    err = check_type (path, &st);
+  if (err != VIX_OK) {
+    file_close (file);
+    return err;
+  }
+  file->dev = st.st_dev;
+  file->ino = st.st_ino;
+  file->size = (uint64_t)st.st_size;
+  *out = file;
+  return VIX_OK;
+}
+
+void
+file_close (struct file *file)
+{
+  close (file->fd);
+  free (file->path);
+  free (file);
+}
+
+VixError
+file_read (struct file *file, void *buf, uint64_t length, uint64_t offset)
+{
+  uint8_t *p = buf;
+
+  while (length > 0) {
+    size_t n = length < MAX_TRANSFER_BYTES ? length : MAX_TRANSFER_BYTES;
+    ssize_t r = pread (file->fd, p, n, (off_t)offset);
+
+    if (r == -1 && errno == EINTR)
+      continue;
+    if (r == -1)
+      return log_fail (error_from_errno (errno),
+                       "%s: reading at byte %" PRIu64 " failed: %s", file->path,
+                       offset, strerror (errno));
+    if (r == 0)
+      return log_fail (VIX_E_DISK_NOIO,
+                       "%s: the file is truncated: it ends before byte "
+                       "%" PRIu64,
+                       file->path, offset + length);
+    p += r;
+    offset += (uint64_t)r;
+    length -= (uint64_t)r;
+  }
+  return VIX_OK;
+}
+
+VixError
+file_write (struct file *file, const void *buf, uint64_t length,
+            uint64_t offset)
+{
+  const uint8_t *p = buf;
+
+  file->dirty = true;
+  while (length > 0) {
+    size_t n = length < MAX_TRANSFER_BYTES ? length : MAX_TRANSFER_BYTES;
+    ssize_t r = pwrite (file->fd, p, n, (off_t)offset);
+
+    if (r == -1 && errno == EINTR)
+      continue;
+    if (r == -1)
+      return log_fail (error_from_errno (errno),
+                       "%s: writing at byte %" PRIu64 " failed: %s", file->path,
+                       offset, strerror (errno));
+    p += r;
+    offset += (uint64_t)r;
+    length -= (uint64_t)r;
+    if (offset > file->size)
+      file->size = offset;
+  }
+  return VIX_OK;
+}
+
+VixError
+file_resize (struct file *file, uint64_t size)
+{
+  file->dirty = true;
+  while (ftruncate (file->fd, (off_t)size) == -1) {
+    if (errno != EINTR)
+      return log_fail (error_from_errno (errno),
+                       "%s: setting the size to %" PRIu64 " failed: %s",
+                       file->path, size, strerror (errno));
+  }
+  file->size = size;
+  return VIX_OK;
+}
+
+VixError
+file_flush (struct file *file)
+{
+  if (!file->dirty)
+    return VIX_OK;
+  if (fdatasync (file->fd) == -1)
+    return log_fail (error_from_errno (errno), "%s: fdatasync failed: %s",
+                     file->path, strerror (errno));
+  file->dirty = false;
+  return VIX_OK;
+}
+
+VixError
+file_next_data (struct file *file, uint64_t offset, uint64_t end, bool *data,
+                uint64_t *until)
+{
+  off_t next = lseek (file->fd, (off_t)offset, SEEK_DATA);
+
+  if (next == -1 && errno == ENXIO) { /* a hole up to the end of the file */
+    *data = false;
+    *until = end;
+    return VIX_OK;
+  }
+  if (next == -1) { /* not supported here: all of it may be data */
+    *data = true;
+    *until = end;
+    return VIX_OK;
+  }
+  *data = (uint64_t)next <= offset;
+  if (*data)
+    next = lseek (file->fd, (off_t)offset, SEEK_HOLE);
+  *until = next == -1 || (uint64_t)next > end ? end : (uint64_t)next;
+  return VIX_OK;
+}
