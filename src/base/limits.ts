@@ -66,6 +66,8 @@ export const CLOSE_TIMEOUT_MS = 30_000;
 /** Ping period, and the silence after which the process counts as dead. */
 export const HEARTBEAT_INTERVAL_MS = 2_000;
 export const HEARTBEAT_TIMEOUT_MS = 20_000;
+/** How long a dead helper's streams may still deliver what it sent, and a closed one may take to die. */
+export const HELPER_DRAIN_MS = 250;
 /** Restart: at once the first time, then doubling from here ... */
 export const RESTART_BACKOFF_MIN_MS = 100;
 /** ... to here, with jitter. */

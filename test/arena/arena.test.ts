@@ -67,7 +67,7 @@ t.test('what a helper can do to them', async (t) => {
   const [sent, received] = [slot.view(0, PAGE_BYTES), readSlot.view(0, PAGE_BYTES)];
   sent.fill('w');
   const { stdout } = await execa(program, {
-    stdio: ['ignore', 'pipe', 'inherit', 'ignore', arenas.readFd, arenas.writeFd],
+    stdio: ['ignore', 'pipe', 'inherit', 'ignore', arenas.readFd as 4, arenas.writeFd as 5],
   });
   const refused = (suffix: string): [string, string][] => [
     [`map writable${suffix}`, String(EPERM)],

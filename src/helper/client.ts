@@ -1,0 +1,260 @@
+// The host's end of the control stream of one helper: calls, batches of I/O requests, answers,
+// events. Takes a Duplex, not a process; live-helper.ts joins the two. The rules: whatever is wrong
+// ends in one place, close(), and nothing is delivered after it.
+import type { Duplex } from 'node:stream';
+import { VddkNbdError, invariant, messageOf } from '../base/errors.js';
+import { FRAME_REQUESTS_MAX } from '../base/limits.js';
+import {
+  checkDone,
+  decodeCallError,
+  decodeCallResult,
+  decodeEvent,
+  decodeResult,
+  decodeVersion,
+  messageKind,
+} from './decode.js';
+import { FrameDecoder, ProtocolError, encodeFrame, wireInteger } from './frame.js';
+import type { HelperIo, HelperListener } from './helper.js';
+import { type Ids, InFlight } from './in-flight.js';
+import {
+  CALL_OPS,
+  DONE_STRIDE,
+  IO_STRIDE,
+  KIND_CALL,
+  KIND_DONE,
+  KIND_EVENT,
+  KIND_IO,
+  KIND_RESULT,
+  PROTOCOL_VERSION,
+  type CallOp,
+  type Calls,
+} from './protocol.js';
+
+export interface ClientOptions {
+  ids: Ids;
+  listener: HelperListener;
+  /** The helper broke the protocol or its stream: it is to be killed. Called once. */
+  onBroken: (reason: string) => void;
+  /** The stream has ended after endInput(), or where a frame ends. Called once. */
+  onEnd: () => void;
+}
+
+interface PendingCall {
+  op: CallOp;
+  resolve: (result: never) => void;
+  reject: (error: Error) => void;
+}
+
+export class HelperClient {
+  readonly #ids: Ids;
+  readonly #listener: HelperListener;
+  readonly #onBroken: (reason: string) => void;
+  readonly #onEnd: () => void;
+  readonly #decoder = new FrameDecoder();
+  readonly #inFlight: InFlight;
+  readonly #calls = new Map<number, PendingCall>();
+  /** The IO message of this turn, used again and again: the kind, then five integers a request. */
+  readonly #batch: (number | bigint)[] = [KIND_IO];
+  /** Undefined until attach(): then what was to be sent waits in #early. */
+  #control: Duplex | undefined = undefined;
+  #early: { frame: Buffer; whenSent: (() => void) | undefined }[] = [];
+  #flushQueued = false;
+  #inputEnded = false;
+  #closedBecause: string | undefined = undefined;
+
+  constructor(options: ClientOptions) {
+    this.#ids = options.ids;
+    this.#listener = options.listener;
+    this.#onBroken = options.onBroken;
+    this.#onEnd = options.onEnd;
+    this.#inFlight = new InFlight(options.ids);
+  }
+
+  /** The helper's control stream is there. Everything sent until now leaves. */
+  attach(control: Duplex): void {
+    invariant(this.#control === undefined, 'a client has one control stream');
+    this.#control = control;
+    control.on('error', (error) => {
+      this.#broken(`its control stream failed: ${error.message}`);
+    });
+    if (this.#closedBecause !== undefined) {
+      control.destroy();
+      return;
+    }
+    control.on('data', this.#receive);
+    control.on('end', this.#ended);
+    for (const { frame, whenSent } of this.#early) control.write(frame, whenSent);
+    this.#early = [];
+    if (this.#inputEnded) control.end();
+  }
+
+  /** See Helper.call(). */
+  call<Op extends CallOp>(op: Op, params: Calls[Op]['params']): Promise<Calls[Op]['result']> {
+    if (this.#isMute) return Promise.reject(this.#endError(op));
+    invariant(op === 'PING' || !this.#isCalling(), 'calls are made one at a time');
+    const id = this.#ids.take();
+    const frame = encodeFrame([
+      KIND_CALL,
+      wireInteger(id),
+      CALL_OPS[op],
+      wireParams(op === 'HELLO' ? { version: PROTOCOL_VERSION, ...params } : params),
+    ]);
+    this.#flush();
+    // It may hold a password.
+    this.#write(frame, () => frame.fill(0));
+    return new Promise((resolve, reject) => {
+      this.#calls.set(id, { op, resolve, reject });
+    });
+  }
+
+  /** See Helper.io(). After close() or endInput() `io` is only kept for takeInFlight(). */
+  io(io: HelperIo): void {
+    const id = this.#inFlight.add(io);
+    if (this.#isMute) return;
+    this.#batch.push(
+      wireInteger(id),
+      io.op,
+      wireInteger(io.startSector),
+      io.nrSectors,
+      wireInteger(io.arenaOffset),
+    );
+    if (this.#batch.length > FRAME_REQUESTS_MAX * IO_STRIDE) this.#flush();
+    else if (!this.#flushQueued) {
+      this.#flushQueued = true;
+      process.nextTick(this.#flush);
+    }
+  }
+
+  /** See Helper.endInput(). */
+  endInput(): void {
+    if (this.#isMute) return;
+    this.#flush();
+    this.#inputEnded = true;
+    this.#control?.end();
+  }
+
+  /** See Helper.takeInFlight(). */
+  takeInFlight(): HelperIo[] {
+    return this.#inFlight.takeAll();
+  }
+
+  /** Nothing is delivered from now on. Calls are rejected; `reason` ends "the helper ...". */
+  close(reason: string): void {
+    if (this.#closedBecause !== undefined) return;
+    this.#closedBecause = reason;
+    for (const { whenSent } of this.#early) whenSent?.();
+    this.#early = [];
+    this.#control?.off('data', this.#receive).off('end', this.#ended).destroy();
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const { op, reject } of calls) reject(this.#endError(op));
+  }
+
+  /** Nothing can be sent any more. */
+  get #isMute(): boolean {
+    return this.#inputEnded || this.#closedBecause !== undefined;
+  }
+
+  #isCalling(): boolean {
+    for (const { op } of this.#calls.values()) if (op !== 'PING') return true;
+    return false;
+  }
+
+  #endError(op: CallOp): VddkNbdError {
+    const reason = this.#closedBecause ?? 'is told to end';
+    return new VddkNbdError('HELPER', `${op} failed: the helper ${reason}`);
+  }
+
+  /** Sends the batch. Also the callback of process.nextTick(). */
+  readonly #flush = (): void => {
+    this.#flushQueued = false;
+    if (this.#batch.length === 1) return;
+    if (!this.#isMute) this.#write(encodeFrame(this.#batch));
+    this.#batch.length = 1;
+  };
+
+  /** What waits in the stream is bounded by the memory and the requests that callers may have. */
+  #write(frame: Buffer, whenSent?: () => void): void {
+    if (this.#control === undefined) this.#early.push({ frame, whenSent });
+    else this.#control.write(frame, whenSent);
+  }
+
+  readonly #receive = (chunk: Buffer): void => {
+    try {
+      this.#decoder.push(chunk, this.#message);
+    } catch (thrown) {
+      if (!(thrown instanceof ProtocolError)) throw thrown;
+      this.#broken(`broke the protocol: ${messageOf(thrown)}`);
+    }
+  };
+
+  readonly #ended = (): void => {
+    if (this.#decoder.isInsideFrame) this.#broken('ended its control stream inside a frame');
+    else this.#onEnd();
+  };
+
+  #broken(reason: string): void {
+    if (this.#closedBecause === undefined) this.#onBroken(reason);
+  }
+
+  /** One message. False once the client is closed. */
+  readonly #message = (body: unknown): boolean => {
+    switch (messageKind(body)) {
+      case KIND_DONE:
+        checkDone(body);
+        this.#done(body);
+        break;
+      case KIND_RESULT:
+        this.#result(body);
+        break;
+      case KIND_EVENT:
+        this.#listener.event(decodeEvent(body));
+        break;
+    }
+    return this.#closedBecause === undefined;
+  };
+
+  #done(message: readonly number[]): void {
+    for (let index = 1; index < message.length; index += DONE_STRIDE) {
+      const io = this.#inFlight.take(message[index] ?? 0);
+      if (io === undefined)
+        throw new ProtocolError('an answer to an I/O request that is not there');
+      io.done(message[index + 1] ?? 0);
+      // done() may have led to a verdict.
+      if (this.#closedBecause !== undefined) return;
+    }
+  }
+
+  #result(body: unknown): void {
+    const result = decodeResult(body);
+    const call = this.#calls.get(result.id);
+    if (call === undefined) throw new ProtocolError('an answer to a call that is not there');
+    if (result.vixError !== 0) {
+      const error = decodeCallError(result);
+      this.#calls.delete(result.id);
+      call.reject(error);
+      return;
+    }
+    if (call.op === 'HELLO') checkVersion(decodeVersion(result.fields));
+    const value = decodeCallResult[call.op](result.fields);
+    this.#calls.delete(result.id);
+    call.resolve(value as never);
+  }
+}
+
+function checkVersion(version: number): void {
+  if (version === PROTOCOL_VERSION) return;
+  throw new ProtocolError(
+    `it speaks version ${version}, this program version ${PROTOCOL_VERSION} (run make)`,
+  );
+}
+
+/** Parameters of a call as msgpackr must be given them. */
+function wireParams(params: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(params).map(([key, value]: [string, unknown]) => [
+      key,
+      typeof value === 'number' ? wireInteger(value) : value,
+    ]),
+  );
+}
