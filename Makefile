@@ -50,7 +50,7 @@ dist/.stamp: $(sources) tsconfig.json node_modules/.package-lock.json
 	@touch $@
 
 oclif.manifest.json: dist/.stamp package.json $(wildcard src/commands/*.ts)
-	npx --no-install oclif manifest >/dev/null
+	OCLIF_SKIP_NEW_VERSION_CHECK=true npx --no-install oclif manifest >/dev/null
 	@touch $@
 
 .PHONY: clean
@@ -96,7 +96,8 @@ check: deps
 .PHONY: bench
 bench: deps
 	@$(MAKE) all
-	node --import tsx test/bench/main.ts
+	npx --no-install tsc -p test/bench
+	node build/bench/js/main.js
 
 .PHONY: format
 format: node_modules/.package-lock.json

@@ -22,14 +22,17 @@ function oneLine(message: string): string {
 export default class Serve extends Command {
   static override summary = 'serve a VMware disk over NBD';
 
-  static override description = `The disk is given as key=value parameters, the first of which may be a bare file name:
-
-  file=PATH      absolute path of the VMDK
-  engine=NAME    auto (VDDK where it is found, else built-in), vddk, or builtin
-  libdir=DIR     where VDDK lies: its directory vmware-vix-disklib-distrib
-
-Without -p or -U it listens on TCP 127.0.0.1, port 10809. When a client can connect, one line on
-stderr says so, with the NBD URI. SIGINT and SIGTERM stop it after what is in flight was flushed.`;
+  static override description = [
+    'The disk is given as key=value parameters; the first may be a bare file name:',
+    '',
+    '  file=PATH    absolute path of the VMDK',
+    '  engine=NAME  auto (VDDK where it is found, else built-in), vddk, or builtin',
+    '  libdir=DIR   where VDDK lies: its directory vmware-vix-disklib-distrib',
+    '',
+    'Without -p or -U it listens on TCP 127.0.0.1, port 10809. When a client can connect, one line ' +
+      'on stderr says so, with the NBD URI. SIGINT and SIGTERM stop it; what is in flight is ' +
+      'finished and flushed before.',
+  ].join('\n');
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> /vm/disk.vmdk',
@@ -52,11 +55,13 @@ stderr says so, with the NBD URI. SIGINT and SIGTERM stop it after what is in fl
     }),
     foreground: Flags.boolean({
       char: 'f',
+      default: false,
       helpGroup: SERVER,
       summary: 'accepted for compatibility: it always runs in the foreground',
     }),
     help: Flags.help({ char: 'h', helpGroup: SERVER }),
     insecure: Flags.boolean({
+      default: false,
       helpGroup: LISTEN,
       summary: 'allow listening where other machines can connect, without encryption',
     }),
@@ -87,7 +92,12 @@ stderr says so, with the NBD URI. SIGINT and SIGTERM stop it after what is in fl
       min: 0,
       summary: 'TCP port to listen on; 0 picks a free one [default: 10809]',
     }),
-    readonly: Flags.boolean({ char: 'r', helpGroup: SERVER, summary: 'refuse writes' }),
+    readonly: Flags.boolean({
+      char: 'r',
+      default: false,
+      helpGroup: SERVER,
+      summary: 'refuse writes',
+    }),
     run: Flags.string({
       helpGroup: SERVER,
       helpValue: 'CMD',
@@ -96,7 +106,7 @@ stderr says so, with the NBD URI. SIGINT and SIGTERM stop it after what is in fl
     'shutdown-timeout': Flags.string({
       helpGroup: SERVER,
       helpValue: 'TIME',
-      summary: `how long a stop may take, like 500ms or 10min [default: ${SHUTDOWN_TIMEOUT_MS / 1000}s]`,
+      summary: `how long a stop may take, like 10min [default: ${SHUTDOWN_TIMEOUT_MS / 1000}s]`,
     }),
     unix: Flags.string({
       char: 'U',
@@ -106,12 +116,15 @@ stderr says so, with the NBD URI. SIGINT and SIGTERM stop it after what is in fl
     }),
     verbose: Flags.boolean({
       char: 'v',
+      default: false,
       helpGroup: SERVER,
       summary: 'show debug messages and all messages of the library',
     }),
   };
 
   override async run(): Promise<void> {
+    // Whoever reads our log may go away; the clients of the server stay.
+    process.stderr.on('error', () => undefined);
     const { argv, flags } = await this.parse(Serve);
     const stopWithin = flags['shutdown-timeout'];
     const disk = parseParameters(argv.map(String));

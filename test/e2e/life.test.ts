@@ -30,7 +30,10 @@ t.test('the ready line says what, with which engine, and where', async (t) => {
   const { at, args, env } = await place(t);
   const server = await startServer(t, [...args, '-p', '0', '-e', 'a b'], { env });
   t.match(server.uri, /^nbd:\/\/127\.0\.0\.1:[1-9]\d*\/a%20b$/);
-  t.match(server.stderr, /^vddk-nbd: .*disk\.vmdk.*built-in.* nbd:\/\/\S+ /);
+  t.match(
+    server.stderr,
+    /^vddk-nbd: nbd:\/\/\S+ serves .*disk\.vmdk \(8 MiB, writable\) with the built-in/,
+  );
   t.equal(server.stderr.trim().split('\n').length, 1, 'one line');
   t.equal(readFileSync(at('pid'), 'utf8'), `${server.pid}\n`);
   t.match(await must('nbdinfo', ['--size', server.uri!]), /^8388608$/);
