@@ -145,7 +145,9 @@ refuse_file (const struct file *file, const uint8_t *head, size_t n)
                    file->path);
 }
 
-/* Reads the descriptor of length bytes at offset and parses it. */
+/* Reads the descriptor of length bytes at offset and parses it.  Zeroes fill
+ * the rest of its room; after a text file too, some programs write them.
+ */
 static VixError
 read_descriptor (struct disk *disk, struct file *file, uint64_t offset,
                  uint64_t length, bool embedded)
@@ -156,10 +158,15 @@ read_descriptor (struct disk *disk, struct file *file, uint64_t offset,
   if (!text)
     return VIX_E_OUT_OF_MEMORY;
   err = file_read (file, text, length, offset);
-  if (err == VIX_OK)
-    err = descriptor_parse (file->path, text,
-                            embedded ? strnlen (text, length) : length,
-                            &disk->descriptor);
+  if (err != VIX_OK) {
+    free (text);
+    return err;
+  }
+  if (embedded)
+    length = strnlen (text, length);
+  while (length > 0 && text[length - 1] == '\0')
+    length--;
+  err = descriptor_parse (file->path, text, length, &disk->descriptor);
   free (text);
   return err;
 }

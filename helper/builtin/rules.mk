@@ -20,7 +20,8 @@ FUZZ_TARGETS  += $(BUILTIN_FUZZERS)
 C_SOURCES     += $(wildcard builtin/*.[ch] builtin/tests/*.[ch])
 CLEAN         += $(BUILD)/builtin
 
-.SECONDARY: $(BUILTIN_TESTS:$(BUILD)/tests/builtin-%=$(BUILD)/obj/builtin/tests/%.o)
+.SECONDARY: $(BUILTIN_SUPPORT_O) \
+  $(BUILTIN_TESTS:$(BUILD)/tests/builtin-%=$(BUILD)/obj/builtin/tests/%.o)
 
 $(BUILD)/obj/builtin/%.o: builtin/%.c builtin/rules.mk Makefile
 	@mkdir -p $(@D)

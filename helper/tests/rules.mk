@@ -3,23 +3,24 @@
 
 T := $(BUILD)/tests
 FAKE := $(T)/fake
+FAKE_SOURCES := tests/fake-vixdisklib.c tests/fake-io.c tests/fake-script.c
 
 # Vintages: name of the folder, the version in the soname, what the library lacks.
 FAKE_LIBS := $(FAKE)/lib64/libvixDiskLib.so.8 \
   $(FAKE)/v6-bare/lib64/libvixDiskLib.so.6 $(FAKE)/v5-sync/lib64/libvixDiskLib.so.5 \
   $(FAKE)/no-wait/lib64/libvixDiskLib.so.7 $(FAKE)/no-open/lib64/libvixDiskLib.so.8 \
-  $(FAKE)/no-io/lib64/libvixDiskLib.so.8
+  $(FAKE)/no-write/lib64/libvixDiskLib.so.8
 $(FAKE)/v6-bare/%: FAKE_FLAGS := -DFAKE_NO_QUERY -DFAKE_NO_ALLOCATE -DFAKE_OLD_INFO
 $(FAKE)/v5-sync/%: FAKE_FLAGS := -DFAKE_NO_QUERY -DFAKE_NO_ALLOCATE -DFAKE_NO_ASYNC \
   -DFAKE_NO_FLUSH -DFAKE_OLD_INFO -DFAKE_INIT_MAJOR=5 -DFAKE_INIT_MINOR=1
 $(FAKE)/no-wait/%: FAKE_FLAGS := -DFAKE_NO_WAIT
 $(FAKE)/no-open/%: FAKE_FLAGS := -DFAKE_NO_OPEN
-$(FAKE)/no-io/%: FAKE_FLAGS := -DFAKE_NO_ASYNC -DFAKE_NO_SYNC
+$(FAKE)/no-write/%: FAKE_FLAGS := -DFAKE_NO_WRITE
 
-$(FAKE_LIBS): tests/fake-vixdisklib.c tests/fake-io.c tests/fake.h vixdisklib.h Makefile tests/rules.mk
+$(FAKE_LIBS): $(FAKE_SOURCES) tests/fake.h vixdisklib.h Makefile tests/rules.mk
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) -fPIC -shared -fvisibility=hidden $(FAKE_FLAGS) \
-	  $(LDFLAGS_ALL) -Wl,-soname,$(@F) -o $@ tests/fake-vixdisklib.c tests/fake-io.c
+	  $(LDFLAGS_ALL) -Wl,-soname,$(@F) -o $@ $(FAKE_SOURCES)
 
 UNIT := test-vectors test-frame test-decode test-output
 UNIT_BINS := $(UNIT:%=$(T)/%)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The library's three callbacks, and the helper's own log lines: one event
+ * per line, cut at LOG_TEXT_BYTES_MAX.  Nothing here waits for anybody, but
+ * for the panic, after which nothing else matters.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "output.h"
+#include "protocol.h"
+
+/* Formats into a text of at most LOG_TEXT_BYTES_MAX bytes, without the
+ * newline at its end and without half a UTF-8 character.
+ */
+static void
+format (char text[LOG_TEXT_BYTES_MAX + 1], const char *fmt, va_list args)
+{
+  int n = vsnprintf (text, LOG_TEXT_BYTES_MAX + 1, fmt, args);
+  size_t length = strlen (text);
+
+  if (n > LOG_TEXT_BYTES_MAX) {
+    size_t cut = length;
+
+    while (cut > 0 && ((unsigned char)text[cut - 1] & 0xc0) == 0x80)
+      cut--;
+    if (cut > 0 && (unsigned char)text[cut - 1] >= 0xc0)
+      length = cut - 1;
+  }
+  while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
+    length--;
+  text[length] = '\0';
+}
+
+void
+log_debug (const char *fmt, va_list args)
+{
+  char text[LOG_TEXT_BYTES_MAX + 1];
+
+  format (text, fmt, args);
+  output_log ("debug", text);
+}
+
+void
+log_warning (const char *fmt, va_list args)
+{
+  char text[LOG_TEXT_BYTES_MAX + 1];
+
+  format (text, fmt, args);
+  output_log ("warning", text);
+}
+
+void
+log_panic (const char *fmt, va_list args)
+{
+  char text[LOG_TEXT_BYTES_MAX + 1];
+
+  format (text, fmt, args);
+  output_log ("error", text);
+  output_panic (text);
+  _exit (EXIT_PANIC);
+}
+
+void
+log_helper (const char *fmt, ...)
+{
+  char text[LOG_TEXT_BYTES_MAX + 1];
+  va_list args;
+
+  va_start (args, fmt);
+  format (text, fmt, args);
+  va_end (args);
+  output_log ("helper", text);
+}
