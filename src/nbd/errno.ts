@@ -1,6 +1,5 @@
-// From the reasons a Disk gives to the numbers NBD defines (proto.md, "Error values").
-// Nothing else turns an error into a number on the wire.
-import type { DiskErrorCode } from '../disk/disk.js';
+// From names of errors to the numbers NBD defines (proto.md, "Error values"). A disk's error codes
+// are among these names, which the compiler checks where the server calls errorValue().
 import {
   NBD_EINVAL,
   NBD_EIO,
@@ -13,7 +12,7 @@ import {
   NBD_SUCCESS,
 } from './constants.js';
 
-const ERROR_VALUES: Record<DiskErrorCode, number> = {
+const ERROR_VALUES = {
   EPERM: NBD_EPERM,
   EIO: NBD_EIO,
   ENOMEM: NBD_ENOMEM,
@@ -22,9 +21,12 @@ const ERROR_VALUES: Record<DiskErrorCode, number> = {
   EOVERFLOW: NBD_EOVERFLOW,
   ENOTSUP: NBD_ENOTSUP,
   ESHUTDOWN: NBD_ESHUTDOWN,
-};
+} as const;
 
-/** The NBD error value for a disk's result; undefined is success. */
-export function errorValue(code: DiskErrorCode | undefined): number {
-  return code === undefined ? NBD_SUCCESS : ERROR_VALUES[code];
+/** The errors that NBD can tell. */
+export type ErrorName = keyof typeof ERROR_VALUES;
+
+/** The error value for `name`; undefined is success. */
+export function errorValue(name: ErrorName | undefined): number {
+  return name === undefined ? NBD_SUCCESS : ERROR_VALUES[name];
 }

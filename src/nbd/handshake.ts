@@ -147,16 +147,9 @@ export class Handshake<Export extends NbdExport> {
   }
 
   #advance(bytes: Buffer): void {
-    switch (this.#stage) {
-      case 'client-flags':
-        this.#clientFlags(bytes.readUInt32BE(0));
-        break;
-      case 'option-header':
-        this.#optionHeader(bytes);
-        break;
-      default:
-        this.#optionData(bytes);
-    }
+    if (this.#stage === 'client-flags') this.#clientFlags(bytes.readUInt32BE(0));
+    else if (this.#stage === 'option-header') this.#optionHeader(bytes);
+    else this.#optionData(bytes);
   }
 
   #clientFlags(flags: number): void {
@@ -180,9 +173,9 @@ export class Handshake<Export extends NbdExport> {
     if (!magicFits) {
       this.#close('bad option magic');
     } else if (this.#optionCount > OPTIONS_MAX) {
-      this.#close(`more than ${String(OPTIONS_MAX)} options`);
+      this.#close(`more than ${OPTIONS_MAX} options`);
     } else if (this.#option !== NBD_OPT_EXPORT_NAME && !this.#fixed) {
-      this.#close(`option ${String(this.#option)} without fixed newstyle`);
+      this.#close(`option ${this.#option} without fixed newstyle`);
     } else if (lengthBytes <= OPTION_BYTES_MAX) {
       this.#expect('option-data', lengthBytes);
       if (lengthBytes === 0) this.#optionData(this.#needed);

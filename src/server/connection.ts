@@ -25,6 +25,7 @@ import type { Exports, ServedExport } from './exports.js';
 import { Receiver, type ReceiveSink } from './receive.js';
 import { RecordPool, type RequestRecord } from './request-record.js';
 import { Sender, type SendSink } from './send.js';
+import type { Spinner } from './spin.js';
 import { canReceiveInPlace, receiveInPlace, unsentBytes } from './zero-copy.js';
 
 export interface ConnectionOptions {
@@ -35,6 +36,7 @@ export interface ConnectionOptions {
   name: string;
   /** False: receive by copying, as where zero-copy does not work. */
   zeroCopy: boolean;
+  spinner: Spinner;
   /** Called once, when the socket is closed. Requests may still be under way in the disk. */
   closed: () => void;
 }
@@ -203,6 +205,10 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
     }
   }
 
+  partOfPayload(): void {
+    this.#options.spinner.expectSoon();
+  }
+
   payload(): void {
     const record = this.#writing;
     this.#writing = undefined;
@@ -232,6 +238,10 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
     if (!record.refused) this.#session?.release(record);
     this.#records.giveBack(record);
     if (!this.#closed) this.#goOn();
+  }
+
+  sent(): void {
+    this.#options.spinner.expectSoon();
   }
 
   drained(): void {
@@ -264,8 +274,8 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
     if (this.#options.log.verbose) {
       const { type, commandFlags, offsetBytes, lengthBytes } = header;
       this.#options.log.debug(
-        `${this.#options.name}: refused with ${String(error)}: type ${String(type)} ` +
-          `flags ${String(commandFlags)} offset ${String(offsetBytes)} length ${String(lengthBytes)}`,
+        `${this.#options.name}: refused with ${error}: type ${type} ` +
+          `flags ${commandFlags} offset ${offsetBytes} length ${lengthBytes}`,
       );
     }
     if (header.type === NBD_CMD_WRITE && header.lengthBytes > 0) {
@@ -286,7 +296,7 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
   #logFailure(request: RequestRecord): void {
     const { op, offsetBytes, lengthBytes, error, errorText } = request;
     this.#options.log.debug(
-      `${op} of ${String(lengthBytes)} bytes at ${String(offsetBytes)}: ` +
+      `${op} of ${lengthBytes} bytes at ${offsetBytes}: ` +
         `${error ?? ''}${errorText === '' ? '' : `: ${errorText}`}`,
     );
   }

@@ -8,6 +8,7 @@ import { CONNECTIONS_MAX, STALL_TIMEOUT_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import { Connection } from './connection.js';
 import type { Exports } from './exports.js';
+import { Spinner } from './spin.js';
 import {
   closeSocket,
   listenPrivately,
@@ -32,7 +33,7 @@ export interface NbdServerOptions {
 /** How often connections are looked at, so that a stall is seen soon after its time is up. */
 const STALL_CHECK_MS = STALL_TIMEOUT_MS / 12;
 
-function hintFor(code: string | undefined, address: ListenAddress): string {
+function hintFor(code: string, address: ListenAddress): string {
   const tcp = address.kind === 'tcp';
   switch (code) {
     case 'EADDRINUSE':
@@ -53,9 +54,8 @@ function hintFor(code: string | undefined, address: ListenAddress): string {
 
 function startError(cause: unknown, address: ListenAddress): VddkNbdError {
   if (cause instanceof VddkNbdError) return cause;
-  const where =
-    address.kind === 'tcp' ? `${address.host} port ${String(address.port)}` : address.path;
-  const { code } = cause as NodeJS.ErrnoException;
+  const where = address.kind === 'tcp' ? `${address.host} port ${address.port}` : address.path;
+  const { code = '' } = cause as NodeJS.ErrnoException;
   return new VddkNbdError('START', `can't listen on ${where}: ${messageOf(cause)}`, {
     hint: hintFor(code, address),
     cause,
@@ -81,6 +81,7 @@ export class NbdServer {
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   readonly #socketFile: SocketIdentity | undefined;
+  readonly #spinner: Spinner;
   #stallTimer: Timer | undefined;
   #connectionCount = 0;
   #closing: Promise<void> | undefined;
@@ -89,6 +90,7 @@ export class NbdServer {
   private constructor(server: Server, options: NbdServerOptions) {
     this.#server = server;
     this.#options = options;
+    this.#spinner = new Spinner(options.clock);
     const { address } = options;
     this.#socketFile = address.kind === 'unix' ? socketAt(address.path) : undefined;
     server.on('connection', (socket) => {
@@ -164,11 +166,11 @@ export class NbdServer {
   #accept(socket: Socket): void {
     const { exports, clock, log, zeroCopy = true } = this.#options;
     if (this.#closing !== undefined || this.#connections.size >= CONNECTIONS_MAX) {
-      log.warning(`client refused: ${String(CONNECTIONS_MAX)} connections are open`);
+      log.warning(`client refused: ${CONNECTIONS_MAX} connections are open`);
       socket.destroy();
       return;
     }
-    const name = `client ${String(++this.#connectionCount)}`;
+    const name = `client ${++this.#connectionCount}`;
     const from = socket.remoteAddress === undefined ? '' : ` from ${socket.remoteAddress}`;
     log.debug(`${name} connected${from}`);
     const closed = (): void => {
@@ -176,7 +178,16 @@ export class NbdServer {
       this.#connections.delete(connection);
       this.#onConnectionClosed();
     };
-    const connection = new Connection(socket, { exports, clock, log, name, zeroCopy, closed });
+    const spinner = this.#spinner;
+    const connection = new Connection(socket, {
+      exports,
+      clock,
+      log,
+      name,
+      zeroCopy,
+      spinner,
+      closed,
+    });
     this.#connections.add(connection);
   }
 

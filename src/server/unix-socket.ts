@@ -28,7 +28,7 @@ function same(a: SocketIdentity | undefined, b: SocketIdentity | undefined): boo
 
 /** A name beside `path` that nobody else uses. */
 function nameBeside(path: string): string {
-  return `${path}.${String(process.pid)}~`;
+  return `${path}.${process.pid}~`;
 }
 
 /** Resolves to whether a server accepts on `path`; a refusal is the only sure sign of none. */
@@ -72,7 +72,7 @@ export async function removeStaleSocket(path: string): Promise<boolean> {
 export function listenPrivately(server: Server, path: string): void {
   if (Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX) {
     throw new VddkNbdError('START', `socket path is too long: ${path}`, {
-      hint: `Linux allows ${String(SOCKET_PATH_BYTES_MAX)} bytes; use a shorter path.`,
+      hint: `Linux allows ${SOCKET_PATH_BYTES_MAX} bytes; use a shorter path.`,
     });
   }
   // The mask is the whole process's, and node binds inside listen(): nothing runs in between.
