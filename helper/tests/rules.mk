@@ -45,9 +45,12 @@ check-unit: $(UNIT_BINS)
 check-helper: all
 	cd .. && VDDK_NBD_HELPER=$(abspath $(HELPER)) npx tap run test/helper-c/*.test.ts
 
-$(BUILD)/fuzz/fuzz-decode: tests/fuzz-decode.c decode.c frame.c $(MSGPACK_A) $(wildcard *.h)
-	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ tests/fuzz-decode.c decode.c frame.c $(MSGPACK_A)
+# Begins with the bodies of the golden vectors as seeds.
+FUZZ_PARTS := tests/fuzz-decode.c check.c decode.c param.c frame.c
+$(BUILD)/fuzz/fuzz-decode: $(FUZZ_PARTS) $(MSGPACK_A) $(wildcard *.h)
+	@mkdir -p $@.corpus
+	$(NODE) tests/vectors-to-seeds.mjs ../test/fixtures/vectors $@.corpus
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $(FUZZ_PARTS) $(MSGPACK_A)
 
 $(T)/bench-helper: tests/bench-helper.c
 	@mkdir -p $(@D)
