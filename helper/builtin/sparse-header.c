@@ -173,6 +173,8 @@ check_sizes (const struct file *file, struct sparse_header *h)
   if (h->capacity == 0 || h->capacity > MAX_DISK_SECTORS)
     return damaged (file, "the capacity is 0 or more than 64 TiB");
   per_table = h->grain_sectors * GTES_PER_TABLE;
+  if (h->capacity / per_table >= MAX_GD_ENTRIES)
+    return damaged (file, "the grain directory is longer than 4194304 entries");
   h->gd_entries = (uint32_t)((h->capacity + per_table - 1) / per_table);
   if (h->overhead == 0)
     return damaged (file, "the size of its metadata is 0");

@@ -32,6 +32,11 @@
 #define MIN_GRAIN_SECTORS 8
 #define MAX_GRAIN_SECTORS 4096
 
+/* Entries of a grain directory: 16 MiB of memory, and with the usual grain
+ * of 64 KiB twice the largest disk.
+ */
+#define MAX_GD_ENTRIES (4 * 1024 * 1024)
+
 struct sparse_header {
   uint32_t version;
   uint32_t flags;

@@ -94,7 +94,7 @@ write_unallocated (struct sparse *s, uint64_t sector, uint64_t nr_sectors,
                    const uint8_t *buf)
 {
   VixError err = VIX_OK;
-  bool zero;
+  bool zero = false;
   uint64_t n;
 
   while (err == VIX_OK && nr_sectors > 0) {
