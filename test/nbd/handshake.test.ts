@@ -1,0 +1,253 @@
+// The handshake state machine: each option as proto.md has it, and any bytes in any cuts.
+import fc from 'fast-check';
+import t from 'tap';
+import { NBD_STRING_BYTES_MAX, OPTION_BYTES_MAX, OPTIONS_MAX } from '../../src/base/limits.js';
+import type { NbdExport, NbdExports } from '../../src/nbd/export.js';
+import { Handshake } from '../../src/nbd/handshake.js';
+import { infoBytes, optionBytes } from '../lib/nbd-client.js';
+
+const disk: NbdExport = {
+  name: '',
+  description: 'ein Gerät',
+  sizeBytes: 3 * 2 ** 40 + 5,
+  transmissionFlags: 0x10d,
+  minimumBlockBytes: 1,
+  preferredBlockBytes: 65536,
+  payloadBytesMax: 1 << 25,
+};
+const exports: NbdExports<NbdExport> = {
+  list: () => [disk, { ...disk, name: 'zwei', description: '' }],
+  lookup: (name) => (name === 'none' ? undefined : disk),
+};
+
+const FLAGS = Buffer.from([0, 0, 0, 3]);
+const [EXPORT_NAME, ABORT, LIST, STARTTLS, INFO, GO] = [1, 2, 3, 5, 6, 7];
+const [ACK, SERVER, REP_INFO] = [1, 2, 3];
+const [UNSUP, INVALID, UNKNOWN, SHUTDOWN, TOO_BIG] = [1, 3, 6, 7, 9].map((n) => 0x80000000 + n);
+
+/** A handshake that has had its greeting taken, and been fed `bytes`. */
+function fed(...bytes: Buffer[]): Handshake<NbdExport> {
+  const handshake = new Handshake(exports);
+  handshake.takeOutput();
+  handshake.receive(Buffer.concat(bytes));
+  return handshake;
+}
+
+interface Reply {
+  option: number;
+  type: number;
+  data: Buffer;
+}
+
+/** Output cut into option replies. */
+function replies(output: Buffer): Reply[] {
+  const found: Reply[] = [];
+  for (let at = 0; at < output.length;) {
+    t.equal(output.readBigUInt64BE(at), 0x3e889045565a9n, 'reply magic');
+    const length = output.readUInt32BE(at + 16);
+    found.push({
+      option: output.readUInt32BE(at + 8),
+      type: output.readUInt32BE(at + 12),
+      data: output.subarray(at + 20, at + 20 + length),
+    });
+    at += 20 + length;
+  }
+  return found;
+}
+
+function answer(...bytes: Buffer[]): Reply[] {
+  return replies(fed(FLAGS, ...bytes).takeOutput());
+}
+
+t.test('greeting', (t) => {
+  const greeting = new Handshake(exports).takeOutput();
+  t.equal(greeting.toString('latin1'), 'NBDMAGICIHAVEOPT\0\x03');
+  t.end();
+});
+
+t.test('client flags', (t) => {
+  for (const flags of [4, 0x80000000, 0xffffffff]) {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(flags);
+    const handshake = fed(bytes);
+    t.equal(handshake.stage, 'closed', `0x${flags.toString(16)}`);
+    t.match(handshake.reason, /unknown client flags/);
+  }
+  t.equal(fed(Buffer.alloc(4)).stage, 'option-header', 'none is fine');
+  t.equal(fed(Buffer.alloc(4), optionBytes(LIST)).stage, 'closed', 'but then no other options');
+  t.equal(fed(Buffer.alloc(4), optionBytes(EXPORT_NAME)).stage, 'transmission');
+  t.end();
+});
+
+t.test('NBD_OPT_EXPORT_NAME', (t) => {
+  for (const [flags, zeroes] of [
+    [1, 124],
+    [3, 0],
+  ] as const) {
+    const handshake = fed(Buffer.from([0, 0, 0, flags]), optionBytes(EXPORT_NAME));
+    const output = handshake.takeOutput();
+    t.equal(output.length, 10 + zeroes);
+    t.equal(output.readBigUInt64BE(0), BigInt(disk.sizeBytes));
+    t.equal(output.readUInt16BE(8), disk.transmissionFlags);
+    t.ok(output.subarray(10).every((byte) => byte === 0));
+    t.equal(handshake.stage, 'transmission');
+    t.equal(handshake.chosen, disk);
+  }
+  for (const name of [Buffer.from('none'), Buffer.from([0xff]), Buffer.from('a\0b')]) {
+    const handshake = fed(FLAGS, optionBytes(EXPORT_NAME, name));
+    t.equal(handshake.stage, 'closed', 'an unknown name can only be closed');
+    t.equal(handshake.takeOutput().length, 0);
+  }
+  const long = optionBytes(EXPORT_NAME, Buffer.alloc(OPTION_BYTES_MAX + 1, 'a'));
+  t.equal(fed(FLAGS, long).stage, 'closed');
+  t.end();
+});
+
+t.test('NBD_OPT_ABORT', (t) => {
+  const handshake = fed(FLAGS, optionBytes(ABORT, Buffer.from('ignored')));
+  t.match(replies(handshake.takeOutput()), [{ option: ABORT, type: ACK }]);
+  t.equal(handshake.stage, 'closed');
+  t.equal(handshake.reason, '');
+  t.end();
+});
+
+t.test('NBD_OPT_LIST', (t) => {
+  const [first, second, last] = answer(optionBytes(LIST));
+  t.match(first, { type: SERVER, data: Buffer.from('\0\0\0\0ein Gerät') });
+  t.match(second, { type: SERVER, data: Buffer.from('\0\0\0\x04zwei') });
+  t.match(last, { type: ACK });
+  t.match(answer(optionBytes(LIST, Buffer.from('x'))), [{ type: INVALID }]);
+  t.end();
+});
+
+t.test('NBD_OPT_INFO and NBD_OPT_GO', (t) => {
+  for (const option of [INFO, GO]) {
+    const asked = [1, 2, 2, 3, 999];
+    const handshake = fed(FLAGS, optionBytes(option, infoBytes('x', asked)));
+    const found = replies(handshake.takeOutput());
+    t.same(
+      found.map(({ type }) => type),
+      [REP_INFO, REP_INFO, REP_INFO, REP_INFO, ACK],
+    );
+    const infos = new Map(found.slice(0, -1).map(({ data }) => [data.readUInt16BE(), data]));
+    t.equal(infos.get(0)?.length, 12);
+    t.equal(infos.get(0)?.readBigUInt64BE(2), BigInt(disk.sizeBytes));
+    t.equal(infos.get(0)?.readUInt16BE(10), disk.transmissionFlags);
+    t.equal(infos.get(1)?.subarray(2).toString(), '');
+    t.equal(infos.get(2)?.subarray(2).toString(), disk.description);
+    t.same(infos.get(3)?.subarray(2), Buffer.from('000000010001000002000000', 'hex'));
+    t.equal(handshake.stage, option === GO ? 'transmission' : 'option-header');
+  }
+  t.match(answer(optionBytes(GO, infoBytes('none'))), [{ option: GO, type: UNKNOWN }]);
+  const [info, blockSize, last] = answer(optionBytes(INFO, infoBytes('')));
+  t.same([info?.data.readUInt16BE(), blockSize?.data.readUInt16BE(), last?.type], [0, 3, ACK]);
+  t.end();
+});
+
+t.test('malformed NBD_OPT_INFO and NBD_OPT_GO', (t) => {
+  const good = infoBytes('abc', [3]);
+  const hugeName = Buffer.from(good);
+  hugeName.writeUInt32BE(0xffffffff);
+  const longName = infoBytes('a'.repeat(NBD_STRING_BYTES_MAX + 1));
+  const bad = [
+    Buffer.alloc(0),
+    Buffer.alloc(5),
+    good.subarray(0, -1),
+    Buffer.concat([good, Buffer.from([0])]),
+    hugeName,
+    longName,
+    infoBytes('a\0b'),
+  ];
+  for (const data of bad) t.match(answer(optionBytes(GO, data)), [{ option: GO, type: INVALID }]);
+  t.match(answer(optionBytes(GO, infoBytes('a'.repeat(NBD_STRING_BYTES_MAX)))).at(-1), {
+    type: ACK,
+  });
+  t.end();
+});
+
+t.test('what is not supported, yet or ever', (t) => {
+  for (const option of [0, 4, STARTTLS, 8, 9, 10, 11, 12345, 0xffffffff]) {
+    const handshake = fed(FLAGS, optionBytes(option, Buffer.from('data')));
+    t.match(replies(handshake.takeOutput()), [{ option, type: UNSUP }]);
+    t.equal(handshake.stage, 'option-header', 'and the next option is read');
+  }
+  t.end();
+});
+
+t.test('limits', (t) => {
+  const long = optionBytes(INFO, Buffer.alloc(OPTION_BYTES_MAX + 1));
+  const found = answer(long, optionBytes(LIST));
+  t.match(found[0], { option: INFO, type: TOO_BIG }, 'too long: passed over');
+  t.match(found.at(-1), { option: LIST, type: ACK }, 'and the next option is read');
+  const many = Array.from({ length: OPTIONS_MAX + 1 }, () => optionBytes(8));
+  t.equal(fed(FLAGS, ...many).stage, 'closed');
+  t.equal(fed(FLAGS, ...many.slice(1)).stage, 'option-header');
+  const magic = optionBytes(LIST);
+  magic[7] = 0;
+  t.match(fed(FLAGS, magic), { stage: 'closed', reason: 'bad option magic' });
+  t.end();
+});
+
+t.test('shutting down', (t) => {
+  const handshake = fed(FLAGS);
+  handshake.shutDown();
+  handshake.receive(optionBytes(GO, infoBytes('')));
+  t.match(replies(handshake.takeOutput()), [{ option: GO, type: SHUTDOWN }]);
+  handshake.receive(optionBytes(ABORT));
+  t.match(replies(handshake.takeOutput()), [{ option: ABORT, type: ACK }]);
+  const other = fed(FLAGS);
+  other.shutDown();
+  other.receive(optionBytes(EXPORT_NAME));
+  t.equal(other.stage, 'closed');
+  t.end();
+});
+
+t.test('bytes after the handshake are not taken', (t) => {
+  const handshake = new Handshake(exports);
+  const before = Buffer.concat([FLAGS, optionBytes(GO, infoBytes(''))]);
+  t.equal(handshake.receive(Buffer.concat([before, Buffer.alloc(100)])), before.length);
+  t.equal(handshake.receive(Buffer.alloc(1)), 0);
+  t.end();
+});
+
+const anyOption = fc
+  .tuple(
+    fc.oneof(fc.constantFrom(1, 2, 3, 5, 6, 7, 8), fc.nat()),
+    fc.oneof(
+      fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+      fc.tuple(fc.string(), fc.array(fc.nat({ max: 5 }))).map(([n, asked]) => infoBytes(n, asked)),
+      fc.integer({ min: OPTION_BYTES_MAX - 1, max: OPTION_BYTES_MAX + 2 }).map(Buffer.alloc),
+    ),
+  )
+  .map(([option, data]) => optionBytes(option, data));
+
+t.test('any cuts of any bytes give the same', (t) => {
+  const anyBytes = fc.oneof(
+    fc.array(anyOption, { maxLength: 6 }).map((all) => Buffer.concat([FLAGS, ...all])),
+    fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+  );
+  fc.assert(
+    fc.property(anyBytes, fc.array(fc.nat({ max: 100 })), (bytes, cuts) => {
+      const whole = new Handshake(exports);
+      const taken = whole.receive(bytes);
+      const cut = new Handshake(exports);
+      const output: Buffer[] = [];
+      let at = 0;
+      for (const length of [...cuts, bytes.length]) {
+        const part = bytes.subarray(at, at + length);
+        const used = cut.receive(part);
+        output.push(cut.takeOutput());
+        at += used;
+        if (used < part.length) break;
+      }
+      return (
+        at === taken &&
+        cut.stage === whole.stage &&
+        cut.reason === whole.reason &&
+        cut.chosen === whole.chosen &&
+        Buffer.concat(output).equals(whole.takeOutput())
+      );
+    }),
+  );
+  t.end();
+});
