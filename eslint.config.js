@@ -11,7 +11,17 @@ const directions = layers.toReversed().map((layer) => ({
 }));
 
 export default defineConfig(
-  { ignores: ['dist/', 'build/', 'coverage/', '.tap/', '.tap*/', 'test/fixtures/'] },
+  {
+    ignores: [
+      'dist/',
+      'build/',
+      'coverage/',
+      '.tap/',
+      '.tap*/',
+      'test/fixtures/',
+      'scripts/*.d.ts',
+    ],
+  },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

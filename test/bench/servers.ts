@@ -64,8 +64,11 @@ export class RunningServer {
   /** From its start to the first answered nbdinfo. */
   startMs = 0;
 
+  #over = false;
+
   private constructor(child: ReturnType<typeof spawn>, socket: string) {
     this.#process = child;
+    void child.finally(() => (this.#over = true));
     this.uri = `nbd+unix:///?socket=${socket}`;
   }
 
@@ -80,10 +83,10 @@ export class RunningServer {
         server.startMs = performance.now() - startedMs;
         return server;
       }
-      if (child.exitCode !== null && child.exitCode !== undefined) break;
+      if (server.#over) break;
       await new Promise((resolve) => setTimeout(resolve, START_PAUSE_MS));
     }
-    throw new Error(`${kind.name} did not start: ${String((await child).stderr)}`);
+    throw new Error(`${kind.name} did not start: ${(await child).stderr}`);
   }
 
   /** Proportional set size of the server and its children: shared pages are counted once. */

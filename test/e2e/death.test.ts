@@ -3,7 +3,7 @@ import path from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
 import { makeEmpty, makeRaw, makeVmdk, qemuVerdict, sameBytes } from '../lib/disks.js';
-import { eventually, type Server, startServer } from '../lib/serve.js';
+import { eventually, type Server, shortDir, startServer } from '../lib/serve.js';
 
 const SIZE_BYTES = 700 * 1024 * 1024 + 512;
 
@@ -25,7 +25,7 @@ async function killHelpers(server: Server, times: number, going: () => boolean):
 }
 
 t.test('kill -9 of the helper while reading', async (t) => {
-  const dir = t.testdir({});
+  const dir = shortDir(t);
   const file = (base: string): string => path.join(dir, base);
   makeRaw(file('in.raw'), SIZE_BYTES, 400);
   await makeVmdk(file('in.raw'), file('disk.vmdk'), 'monolithicSparse');
@@ -42,7 +42,7 @@ t.test('kill -9 of the helper while reading', async (t) => {
 });
 
 t.test('kill -9 of the helper while writing', async (t) => {
-  const dir = t.testdir({});
+  const dir = shortDir(t);
   const file = (base: string): string => path.join(dir, base);
   makeRaw(file('in.raw'), SIZE_BYTES, 1200);
   await makeEmpty(file('disk.vmdk'), SIZE_BYTES, 'monolithicSparse');

@@ -1,6 +1,7 @@
 // The built program as a child: started, waited for, looked at, stopped. For end-to-end tests.
 // The rule: only processes that were started here are ever signalled.
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execa, type Options } from 'execa';
 
@@ -16,6 +17,20 @@ export interface Ended {
   signal: string | undefined;
   stdout: string;
   stderr: string;
+}
+
+/** What of a test is needed here. */
+interface Teardown {
+  teardown: (end: () => unknown) => unknown;
+}
+
+/** A directory whose path is short enough for a unix socket in it; removed after the test. */
+export function shortDir(t: Teardown): string {
+  const directory = mkdtempSync(path.join(tmpdir(), 'e2e-'));
+  t.teardown(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return directory;
 }
 
 const CAPTURE = { reject: false, stdin: 'ignore', all: false } as const satisfies Options;
@@ -152,7 +167,7 @@ export class Server {
 
 /** Starts a server, waits until it is ready, and has it killed at the end of the test. */
 export async function startServer(
-  t: { teardown: (end: () => Promise<unknown>) => unknown },
+  t: Teardown,
   args: string[],
   options: Options = {},
 ): Promise<Server> {

@@ -14,7 +14,7 @@ t.test('known forms', (t) => {
 });
 
 t.test('any path and name come back, and nothing in between needs quoting', (t) => {
-  const text = fc.string({ unit: 'binary', maxLength: 20 }).filter((s) => s.isWellFormed());
+  const text = fc.string({ unit: 'binary', maxLength: 20 });
   fc.assert(
     fc.property(text, text, (path, name) => {
       const uri = nbdUri({ unix: `/${path}` }, name);
