@@ -2,7 +2,7 @@
 // events. Takes a Duplex, not a process; live-helper.ts joins the two. The rules: whatever is wrong
 // ends in one place, close(), and nothing is delivered after it.
 import type { Duplex } from 'node:stream';
-import { VddkNbdError, invariant, messageOf } from '../base/errors.js';
+import { VddkNbdError, invariant } from '../base/errors.js';
 import { FRAME_REQUESTS_MAX } from '../base/limits.js';
 import {
   checkDone,
@@ -33,10 +33,10 @@ import {
 export interface ClientOptions {
   ids: Ids;
   listener: HelperListener;
-  /** The helper broke the protocol or its stream: it is to be killed. Called once. */
+  /** The helper broke the protocol: it is to be killed. */
   onBroken: (reason: string) => void;
-  /** The stream has ended after endInput(), or where a frame ends. Called once. */
-  onEnd: () => void;
+  /** The stream has ended or failed, as it does when a process dies. Called once. */
+  onLost: (reason: string) => void;
 }
 
 interface PendingCall {
@@ -49,7 +49,7 @@ export class HelperClient {
   readonly #ids: Ids;
   readonly #listener: HelperListener;
   readonly #onBroken: (reason: string) => void;
-  readonly #onEnd: () => void;
+  readonly #onLost: (reason: string) => void;
   readonly #decoder = new FrameDecoder();
   readonly #inFlight: InFlight;
   readonly #calls = new Map<number, PendingCall>();
@@ -60,13 +60,14 @@ export class HelperClient {
   #early: { frame: Buffer; whenSent: (() => void) | undefined }[] = [];
   #flushQueued = false;
   #inputEnded = false;
+  #isLost = false;
   #closedBecause: string | undefined = undefined;
 
   constructor(options: ClientOptions) {
     this.#ids = options.ids;
     this.#listener = options.listener;
     this.#onBroken = options.onBroken;
-    this.#onEnd = options.onEnd;
+    this.#onLost = options.onLost;
     this.#inFlight = new InFlight(options.ids);
   }
 
@@ -75,7 +76,7 @@ export class HelperClient {
     invariant(this.#control === undefined, 'a client has one control stream');
     this.#control = control;
     control.on('error', (error) => {
-      this.#broken(`its control stream failed: ${error.message}`);
+      this.#lost(`lost its control stream: ${error.message}`);
     });
     if (this.#closedBecause !== undefined) {
       control.destroy();
@@ -184,17 +185,19 @@ export class HelperClient {
       this.#decoder.push(chunk, this.#message);
     } catch (thrown) {
       if (!(thrown instanceof ProtocolError)) throw thrown;
-      this.#broken(`broke the protocol: ${messageOf(thrown)}`);
+      this.#onBroken(`broke the protocol: ${thrown.message}`);
     }
   };
 
   readonly #ended = (): void => {
-    if (this.#decoder.isInsideFrame) this.#broken('ended its control stream inside a frame');
-    else this.#onEnd();
+    const where = this.#decoder.isInsideFrame ? ' inside a frame' : '';
+    this.#lost(`ended its control stream${where}`);
   };
 
-  #broken(reason: string): void {
-    if (this.#closedBecause === undefined) this.#onBroken(reason);
+  #lost(reason: string): void {
+    if (this.#isLost || this.#closedBecause !== undefined) return;
+    this.#isLost = true;
+    this.#onLost(reason);
   }
 
   /** One message. False once the client is closed. */

@@ -38,11 +38,11 @@ class LiveHelper implements Helper {
       onBroken: (reason) => {
         this.kill(reason);
       },
-      onEnd: () => {
+      onLost: (reason) => {
         if (this.#inputEnded) return;
         // It may be dying, and its exit tells more.
         options.clock.after(HELPER_DRAIN_MS, () => {
-          this.kill('closed its control stream');
+          this.kill(reason);
         });
       },
     });

@@ -1,7 +1,6 @@
 // The process of one helper: spawned, watched, killed, and cleaned up behind. The only importer of
 // execa. Knows no protocol: live-helper.ts does. The rule: what counts is the exit event, for a
 // dying process may have closed its streams long before.
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,7 +98,11 @@ export class HelperProcess {
       return this.#neverLived(originalMessage ?? 'there is no process');
     }
     this.#pid = subprocess.pid;
-    const exit = once(subprocess, 'exit') as Promise<[number | null, string | null]>;
+    const exit = new Promise<[number | null, string | null]>((resolve) => {
+      subprocess.once('exit', (...status) => {
+        resolve(status);
+      });
+    });
     const control = subprocess.stdio[3] as unknown as Duplex;
     const { stdout, stderr } = subprocess;
     this.#watch(stdout, `helper ${this.#pid} stdout`, () => undefined);
@@ -110,11 +113,12 @@ export class HelperProcess {
     const [exitCode, signal] = await exit;
     this.#pid = undefined;
     await this.#drain([control, stdout, stderr]);
-    return {
-      reason: this.#killedBecause ?? this.#describe(exitCode, signal),
-      exitCode: exitCode ?? undefined,
-      signal: signal ?? undefined,
-    };
+    return this.#died(exitCode, signal);
+  }
+
+  #died(exitCode: number | null, signal: string | null): HelperEnd {
+    const reason = this.#killedBecause ?? this.#describe(exitCode, signal);
+    return { reason, exitCode: exitCode ?? undefined, signal: signal ?? undefined };
   }
 
   #neverLived(why: string): HelperEnd {
