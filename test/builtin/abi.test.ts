@@ -1,0 +1,29 @@
+// The library as a file: where it lies, what it exports, what it needs.
+import path from 'node:path';
+import t from 'tap';
+import { must, REPO } from '../lib/serve.js';
+
+const LIBRARY = path.join(REPO, 'build/builtin/lib64/libvixDiskLib.so.8');
+
+/** The functions that nbdkit's vddk plugin resolves. */
+const FUNCTIONS = `
+  AllocateConnectParams Close ConnectEx Create Disconnect Exit Flush FreeBlockList
+  FreeConnectParams FreeErrorText FreeInfo GetErrorText GetInfo GetTransportMode InitEx
+  ListTransportModes Open QueryAllocatedBlocks Read ReadAsync Wait Write WriteAsync`;
+
+t.test('exports the functions and nothing else', async (t) => {
+  const symbols = await must('nm', ['-D', '--defined-only', '--format=just-symbols', LIBRARY]);
+  const expected = FUNCTIONS.trim().split(/\s+/);
+  t.same(
+    symbols.split('\n').sort(),
+    expected.map((name) => `VixDiskLib_${name}`),
+  );
+});
+
+t.test('needs only libc and libz, and is called libvixDiskLib.so.8', async (t) => {
+  const dynamic = await must('readelf', ['--dynamic', LIBRARY]);
+  const names = (tag: string): string[] =>
+    [...dynamic.matchAll(new RegExp(`\\(${tag}\\).*\\[(.*)\\]`, 'g'))].map((match) => match[1]!);
+  t.same(names('NEEDED').sort(), ['libc.so.6', 'libz.so.1']);
+  t.same(names('SONAME'), ['libvixDiskLib.so.8']);
+});
