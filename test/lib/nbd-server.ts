@@ -6,6 +6,7 @@ import { systemClock, type Clock } from '../../src/base/clock.js';
 import { MemoryDisk, type MemoryDiskOptions } from '../../src/disk/memory-disk.js';
 import { singleExport } from '../../src/server/exports.js';
 import { NbdServer, type ListenAddress } from '../../src/server/listener.js';
+import { shortDir } from './serve.js';
 
 export const modes = [
   { mode: 'in place', zeroCopy: true },
@@ -19,7 +20,6 @@ export interface ServerOptions extends Partial<MemoryDiskOptions> {
 }
 
 interface Test {
-  testdir(fixture: object): string;
   teardown(handler: () => unknown): unknown;
 }
 
@@ -41,7 +41,7 @@ export async function serveMemory(
 ): Promise<{ server: NbdServer; disk: MemoryDisk; address: ListenAddress; uri: string }> {
   const { zeroCopy = true, clock = systemClock } = options;
   const disk = new MemoryDisk({ ...options, data: options.data ?? patterned(1 << 20) });
-  const wanted = options.address ?? { kind: 'unix', path: path.join(t.testdir({}), 's') };
+  const wanted = options.address ?? { kind: 'unix', path: path.join(shortDir(t), 's') };
   const server = await NbdServer.listen({
     exports: singleExport(disk, 'a test disk'),
     address: wanted,
