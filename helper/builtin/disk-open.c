@@ -145,6 +145,15 @@ refuse_file (const struct file *file, const uint8_t *head, size_t n)
                    file->path);
 }
 
+static VixError
+refuse_extent (const struct file *file)
+{
+  return log_fail (VIX_E_DISK_PARTIALCHAIN,
+                   "%s: this is only one extent of a disk; open the "
+                   "descriptor that names it",
+                   file->path);
+}
+
 /* Reads the descriptor of length bytes at offset and parses it.  Zeroes fill
  * the rest of its room; after a text file too, some programs write them.
  */
@@ -166,7 +175,10 @@ read_descriptor (struct disk *disk, struct file *file, uint64_t offset,
     length = strnlen (text, length);
   while (length > 0 && text[length - 1] == '\0')
     length--;
-  err = descriptor_parse (file->path, text, length, &disk->descriptor);
+  if (embedded && length == 0)
+    err = refuse_extent (file);
+  else
+    err = descriptor_parse (file->path, text, length, &disk->descriptor);
   free (text);
   return err;
 }
@@ -195,10 +207,7 @@ load_descriptor (struct disk *disk, struct file *file, bool *embedded)
   if (err != VIX_OK)
     return err;
   if (h.descriptor_sectors == 0)
-    return log_fail (VIX_E_DISK_PARTIALCHAIN,
-                     "%s: this is only one extent of a disk; open the "
-                     "descriptor that names it",
-                     file->path);
+    return refuse_extent (file);
   return read_descriptor (disk, file,
                           h.descriptor_sector * VIXDISKLIB_SECTOR_SIZE,
                           h.descriptor_sectors * VIXDISKLIB_SECTOR_SIZE, true);
