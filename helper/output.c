@@ -248,7 +248,7 @@ output_done (struct request *r)
   if (collecting) {
     collected_bytes += bytes;
     if (done.count < COLLECT_DONE_MAX && collected_bytes < COLLECT_BYTES_MAX
-        && coarse_ms () == collect_since_ms) {
+        && coarse_ms () - collect_since_ms < COLLECT_MS_MAX) {
       pthread_mutex_unlock (&lock);
       return;
     }

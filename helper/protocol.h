@@ -76,11 +76,12 @@ enum {
   FAILURES_PENDING_MAX = 32,
 
   /* Completions collected inside one batch of submissions before they are
-   * sent, and bytes of payload: the host should not wait for the last of a
-   * batch of large reads.
+   * sent, bytes of their payload, and milliseconds: the host should not wait
+   * for the last of a batch of large or slow reads.
    */
   COLLECT_DONE_MAX = 64,
   COLLECT_BYTES_MAX = 1 << 20,
+  COLLECT_MS_MAX = 4,
 
   /* Microseconds of looking at the socket before the main thread sleeps: a
    * sleep and a wake-up cost more than the host's turnaround at depth 1.

@@ -56,38 +56,35 @@ complete (const struct pending *p)
     p->callback (p->user_data, error);
 }
 
-/* Takes the oldest (late) or the newest (shuffle); under the lock. */
+/* Takes the first, after some have gathered if the order is to be shuffled. */
 static struct pending *
 take (void)
 {
-  struct pending **at = &queue;
+  const struct timespec gather = { 0, 200000 };
   struct pending *p;
 
-  while (completion == SHUFFLE && (*at)->next != NULL)
-    at = &(*at)->next;
-  p = *at;
-  *at = p->next;
+  pthread_mutex_lock (&lock);
+  while (queue == NULL) {
+    pthread_cond_wait (&changed, &lock);
+    if (completion == SHUFFLE) {
+      pthread_mutex_unlock (&lock);
+      nanosleep (&gather, NULL);
+      pthread_mutex_lock (&lock);
+    }
+  }
+  p = queue;
+  queue = p->next;
+  pthread_mutex_unlock (&lock);
   return p;
 }
 
 static void *
 complete_all (void *unused)
 {
-  const struct timespec gather = { 0, 200000 };
-
   (void)unused;
   for (;;) {
-    struct pending *p;
+    struct pending *p = take ();
 
-    pthread_mutex_lock (&lock);
-    while (queue == NULL)
-      pthread_cond_wait (&changed, &lock);
-    pthread_mutex_unlock (&lock);
-    if (completion == SHUFFLE)
-      nanosleep (&gather, NULL);
-    pthread_mutex_lock (&lock);
-    p = take ();
-    pthread_mutex_unlock (&lock);
     complete (p);
     free (p);
     pthread_mutex_lock (&lock);
@@ -176,11 +173,27 @@ VixDiskLib_Write (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
 #endif
 
 #if !defined FAKE_NO_ASYNC
+static struct pending *last; /* of LATE */
+
+/* Appends (late) or puts in front (shuffle); under the lock. */
+static void
+put (struct pending *p)
+{
+  p->next = completion == SHUFFLE ? queue : NULL;
+  if (completion == SHUFFLE)
+    queue = p;
+  else if (queue == NULL)
+    queue = last = p;
+  else
+    last = last->next = p;
+  nr_pending++;
+  pthread_cond_broadcast (&changed);
+}
+
 static VixError
 run_async (VixDiskLibHandle handle, const struct pending *request)
 {
   struct pending *p = malloc (sizeof *p);
-  struct pending **last = &queue;
   VixError error;
 
   if (p == NULL)
@@ -194,11 +207,7 @@ run_async (VixDiskLibHandle handle, const struct pending *request)
     return error == VIX_OK ? VIX_ASYNC : error;
   }
   pthread_mutex_lock (&lock);
-  while (*last != NULL)
-    last = &(*last)->next;
-  *last = p;
-  nr_pending++;
-  pthread_cond_broadcast (&changed);
+  put (p);
   pthread_mutex_unlock (&lock);
   return VIX_ASYNC;
 }
