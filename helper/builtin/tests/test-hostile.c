@@ -148,6 +148,98 @@ test_tables (enum image_kind kind)
         try_value (kind, sectors[s] * SECTOR + entry * 4, 4, edges[e]);
 }
 
+/* Damage that must be noticed when the disk is opened, not later. */
+static void
+test_noticed (void)
+{
+  static const struct {
+    enum image_kind kind;
+    bool writable;
+    size_t offset;
+    size_t width;
+    uint64_t value;
+  } cases[] = {
+    /* Grains in the metadata, behind the end, and partly so. */
+    { IMAGE_SPARSE, false, IMAGE_GT * SECTOR + 8, 4, IMAGE_GT },
+    { IMAGE_SPARSE, false, IMAGE_GT * SECTOR + 8, 4, IMAGE_DATA - 1 },
+    { IMAGE_SPARSE, false, IMAGE_GT * SECTOR + 8, 4, UINT32_MAX },
+    { IMAGE_SPARSE, false, IMAGE_GT * SECTOR + 8, 4, IMAGE_DATA + 17 },
+    { IMAGE_PLAIN, false, IMAGE_GT * SECTOR + 8, 4, 1 },
+    { IMAGE_STREAM, false, IMAGE_GT * SECTOR + 8, 4, 2 },
+    { IMAGE_STREAM, false, IMAGE_GT * SECTOR + 8, 4, IMAGE_DATA + 3 },
+    /* Tables in the header, behind the end. */
+    { IMAGE_SPARSE, false, IMAGE_GD * SECTOR + 4, 4, 2 },
+    { IMAGE_SPARSE, false, IMAGE_GD * SECTOR + 4, 4, UINT32_MAX },
+    { IMAGE_SPARSE, true, IMAGE_RGD * SECTOR + 4, 4, 2 },
+    { IMAGE_SPARSE, true, IMAGE_RGD * SECTOR + 4, 4, UINT32_MAX },
+    /* Directories on top of each other; at a place that overflows bytes. */
+    { IMAGE_SPARSE, false, 56, 8, IMAGE_RGD },
+    { IMAGE_SPARSE, false, 56, 8, IMAGE_DESCRIPTOR },
+    { IMAGE_SPARSE, false, 56, 8, (UINT64_C (1) << 55) + IMAGE_GD },
+    { IMAGE_SPARSE, false, 28, 8, (UINT64_C (1) << 55) + 1 },
+    /* Sizes. */
+    { IMAGE_SPARSE, false, 12, 8, IMAGE_CAPACITY - 1 },
+    { IMAGE_SPARSE, false, 12, 8, IMAGE_CAPACITY + IMAGE_GRAIN_SECTORS },
+    { IMAGE_SPARSE, false, 20, 8, 9 },
+    { IMAGE_SPARSE, false, 44, 4, 256 },
+    { IMAGE_SPARSE, false, 48, 8, 0 },
+    { IMAGE_SPARSE, false, 64, 8, 1 << 20 },
+    /* The last compressed grain: no length, a longer one than the file. */
+    { IMAGE_STREAM, false, (IMAGE_DATA + 2) * SECTOR + 8, 4, 0 },
+    { IMAGE_STREAM, false, (IMAGE_DATA + 2) * SECTOR + 8, 4, 501 },
+    { IMAGE_STREAM, false, 77, 4, 2 },
+    /* Compressed, but without markers. */
+    { IMAGE_STREAM, false, 8, 4, 0x10001 },
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct image image;
+
+    image_make (&image, cases[i].kind);
+    image_store (&image, path);
+    CHECK (try (cases[i].writable));
+    image_make (&image, cases[i].kind);
+    put (&image, cases[i].offset, cases[i].width, cases[i].value);
+    image_store (&image, path);
+    if (try (cases[i].writable)) {
+      fprintf (stderr, "damage %zu was not noticed\n", i);
+      exit (1);
+    }
+  }
+}
+
+/* Damage inside compressed grains is an error of the read, never data. */
+static void
+test_bad_grains (void)
+{
+  const size_t at = (IMAGE_DATA + 1) * SECTOR; /* grain 1 */
+  const struct {
+    size_t offset;
+    uint32_t value;
+  } cases[] = {
+    { 0, 0 },          /* the marker of another grain */
+    { 8, 3 },          /* cut off */
+    { 8, UINT32_MAX }, /* far too long */
+    { 8, 9000 },       /* longer than two grains */
+    { 12, UINT32_MAX } /* no zlib header */
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct disk *disk;
+    struct image image;
+
+    image_make (&image, IMAGE_STREAM);
+    image_put32 (&image, at + cases[i].offset, cases[i].value);
+    image_store (&image, path);
+    CHECK_EQUAL (disk_open (path, false, &disk), VIX_OK);
+    CHECK_EQUAL (disk_read (disk, 0, 8, data), VIX_OK);
+    CHECK_EQUAL (disk_read (disk, 8, 8, data), VIX_E_DISK_INVALIDDISK);
+    CHECK_EQUAL (disk_read (disk, 9, 1, data), VIX_E_DISK_INVALIDDISK);
+    CHECK_EQUAL (disk_read (disk, 9, 1, data), VIX_E_DISK_INVALIDDISK);
+    disk_close (disk);
+  }
+}
+
 /* A file that ends early is refused, wherever it ends. */
 static void
 test_truncated (enum image_kind kind)
@@ -212,5 +304,7 @@ main (void)
     test_tables ((enum image_kind)kind);
     test_truncated ((enum image_kind)kind);
   }
+  test_noticed ();
+  test_bad_grains ();
   return 0;
 }

@@ -230,6 +230,30 @@ test_redundant_only (void)
   disk_close (disk);
 }
 
+/* A redundant table without a primary one is left over from a writer that
+ * died between the two: both are made anew.
+ */
+static void
+test_left_over_table (void)
+{
+  struct image image;
+  struct disk *disk;
+  uint64_t copy, table;
+
+  image_make (&image, IMAGE_SPARSE);
+  image_put32 (&image, IMAGE_RGD * SECTOR + 4, IMAGE_GT);
+  image_store (&image, path);
+  disk = open_disk (true);
+  fill (0xcc, 1);
+  CHECK_EQUAL (disk_write (disk, IMAGE_TABLE_SECTORS, 1, data), VIX_OK);
+  copy = (uint64_t)stored32 (IMAGE_RGD * SECTOR + 4) * SECTOR;
+  table = (uint64_t)stored32 (IMAGE_GD * SECTOR + 4) * SECTOR;
+  CHECK (copy != table);
+  for (unsigned i = 0; i < 512; i++)
+    CHECK_EQUAL (stored32 (copy + i * 4), stored32 (table + i * 4));
+  disk_close (disk);
+}
+
 /* Zeroes need no grain; zeroed and absent grains are alike. */
 static void
 test_zeroes (void)
@@ -251,6 +275,27 @@ test_zeroes (void)
   check_bytes (disk, 3 * GRAIN + 2, 1, 0xdd);
   check_bytes (disk, 3 * GRAIN + 3, GRAIN - 3, 0);
   disk_close (disk);
+}
+
+/* What was written behind the end in vain is given back. */
+static void
+test_space_given_back (void)
+{
+  for (unsigned call = 1; call <= 2; call++) {
+    struct disk *disk = fresh (IMAGE_SPARSE, true);
+    uint64_t size = disk->files->size;
+
+    calls.fail_at = call;
+    calls.half = true;
+    fill (0xee, 1);
+    CHECK_EQUAL (disk_write (disk, 9 * GRAIN + 1, 1, data), VIX_E_DISK_FULL);
+    CHECK_EQUAL (disk->files->size, size);
+    calls.fail_at = calls.count + 1; /* a new table */
+    CHECK_EQUAL (disk_write (disk, IMAGE_TABLE_SECTORS, 1, data),
+                 VIX_E_DISK_FULL);
+    CHECK_EQUAL (disk->files->size, size);
+    disk_close (disk);
+  }
 }
 
 /* Sector by sector, the range at sector is old or new after a failure. */
@@ -275,6 +320,7 @@ fail_at (enum image_kind kind, unsigned call, bool half, bool fail_later)
 {
   const uint64_t start = IMAGE_TABLE_SECTORS - GRAIN - 3;
   const uint64_t n = 3 * GRAIN;
+  static uint8_t seen[2][3 * GRAIN * SECTOR];
   struct disk *disk = fresh (kind, true);
   VixError err;
 
@@ -289,9 +335,11 @@ fail_at (enum image_kind kind, unsigned call, bool half, bool fail_later)
     check_old_or_new (disk, start, n, 0xee);
     check_old_or_new (disk, 0, start, 0);
     check_old_or_new (disk, start + n, IMAGE_CAPACITY - start - n, 0);
+    CHECK_EQUAL (disk_read (disk, start, n, seen[round]), VIX_OK);
     disk_close (disk);
     disk = open_disk (true);
   }
+  CHECK (memcmp (seen[0], seen[1], n * SECTOR) == 0);
   fill (0x11, 1);
   CHECK_EQUAL (disk_write (disk, 20 * GRAIN + 1, 1, data), VIX_OK);
   CHECK_EQUAL (disk_write (disk, IMAGE_TABLE_SECTORS + 20 * GRAIN, 1, data),
@@ -378,7 +426,9 @@ main (void)
   test_order ();
   test_new_table ();
   test_redundant_only ();
+  test_left_over_table ();
   test_zeroes ();
+  test_space_given_back ();
   test_failures ();
   test_calls_of_large_writes ();
   test_too_big ();
