@@ -216,7 +216,9 @@ const anyOption = fc
     fc.oneof(
       fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
       fc.tuple(fc.string(), fc.array(fc.nat({ max: 5 }))).map(([n, asked]) => infoBytes(n, asked)),
-      fc.integer({ min: OPTION_BYTES_MAX - 1, max: OPTION_BYTES_MAX + 2 }).map(Buffer.alloc),
+      fc
+        .integer({ min: OPTION_BYTES_MAX - 1, max: OPTION_BYTES_MAX + 2 })
+        .map((n) => Buffer.alloc(n)),
     ),
   )
   .map(([option, data]) => optionBytes(option, data));

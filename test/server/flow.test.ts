@@ -34,7 +34,11 @@ for (const { mode, zeroCopy } of modes) {
   t.test(`receiving ${mode}`, async (t) => {
     t.test('a half-received write leaves no trace', async (t) => {
       const local = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
-      const { address, server, disk } = await serveMemory(t, { zeroCopy, ...TIGHT, address: local });
+      const { address, server, disk } = await serveMemory(t, {
+        zeroCopy,
+        ...TIGHT,
+        address: local,
+      });
       const before = Buffer.from(disk.data);
       for (const end of ['end', 'destroy', 'resetAndDestroy'] as const) {
         const client = await halfWrite(address, disk);
