@@ -1,5 +1,5 @@
 #!/bin/sh
-# Says in plain words that Node.js is missing or too old. Called by the Makefile before anything else.
+# Says in plain words that Node.js is missing or too old. The Makefile calls it first.
 set -eu
 
 need=20.19

@@ -1,6 +1,7 @@
 // Who may import whom, as one table: eslint.config.js makes a lint rule of it, and
 // test/tidy.test.ts reads every import in src/ (lazy ones too) against it.
-// The rule: arrows point down only. `files` are patterns below src/; the first row that fits counts.
+// The rule: arrows point down only. `files` is a pattern below src/; the first row that fits
+// counts.
 
 /** Node's modules that do I/O or keep time: what pure code must not touch. */
 const IO = /^node:(?!buffer$|util$|assert$|crypto$)/;

@@ -13,7 +13,7 @@ Try these in another terminal, with the URI of the line below (press Ctrl-C here
   nbdinfo nbd://127.0.0.1:10809                        what is served
   nbdcopy --progress nbd://127.0.0.1:10809 copy.raw    copy it out
   qemu-img convert -p nbd://127.0.0.1:10809 -O qcow2 copy.qcow2
-  mkdir -p mnt && nbdfuse mnt nbd://127.0.0.1:10809    as a file: mnt/nbd; fusermount3 -u mnt ends it
+  mkdir -p mnt && nbdfuse mnt nbd://127.0.0.1:10809    as a file, mnt/nbd, until fusermount3 -u mnt
   nbdcopy copy.raw nbd://127.0.0.1:10809               write it back
 
 END

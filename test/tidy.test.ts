@@ -84,8 +84,11 @@ t.test('every file says what it is', (t) => {
   t.end();
 });
 
-t.test('words that promise instead of doing', (t) => {
-  const words = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'for n' + 'ow'].join('|'));
+t.test('words that promise instead of doing, and tests that hide others', (t) => {
+  // Cut in two, so that this file is not found.
+  const words = new RegExp(
+    ['TO' + 'DO', 'FIX' + 'ME', '\\bXX' + 'X\\b', 'for n' + 'ow\\b'].join('|'),
+  );
   t.same(
     lines((line) => words.test(line)),
     [],
@@ -122,7 +125,7 @@ t.test('imports run one way', (t) => {
 });
 
 t.test('the import rule bites', (t) => {
-  const server = layerOf('server/listener.ts');
+  const server = layerOf('server/listener.ts')!;
   t.ok(forbidden(server, 'server', '../supervisor/supervisor.js'));
   t.ok(forbidden(server, 'server', 'execa'));
   t.notOk(forbidden(server, 'server', '../nbd/constants.js'));

@@ -89,7 +89,9 @@ export class Slots {
     return this.#freeBytes;
   }
 
-  /** A slot of at least `lengthBytes` (1 to PIECE_BYTES_MAX); undefined if no block is that large. */
+  /**
+   * A slot of at least `lengthBytes` (1 to PIECE_BYTES_MAX); undefined if no block is that large.
+   */
   allocate(lengthBytes: number): Slot | undefined {
     invariant(lengthBytes > 0 && lengthBytes <= PIECE_BYTES_MAX, 'a piece fits a slot');
     const order = orderOf(lengthBytes);

@@ -4,7 +4,7 @@ import { invariant } from './errors.js';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Unit of every offset and length that the disk library takes (VDDK-FACTS 1.2). */
+/** Unit of every offset and length that the disk library takes. */
 export const SECTOR_BYTES = 512;
 
 /** Longest single call into the library: what VMware's NFC takes without running out of memory. */
@@ -29,11 +29,15 @@ export const MEMORY_BYTES_MAX = 8192 * MIB;
 /** Pieces of one WRITE_ZEROES that are in the helper at once. */
 export const ZERO_PIECES_IN_FLIGHT_MAX = 16;
 
-/** Body of a frame to the helper: a batch of requests is a few KiB; connect parameters are small. */
+/**
+ * Body of a frame to the helper: a batch of requests is a few KiB; connect parameters are small.
+ */
 export const FRAME_TO_HELPER_BYTES_MAX = 1 * MIB;
 /** Body of a frame from the helper: 262,144 allocated runs (32 GiB in 128-sector chunks) fit. */
 export const FRAME_FROM_HELPER_BYTES_MAX = 8 * MIB;
-/** Requests in one frame: keeps a frame far below its byte limit and the helper's batch array fixed. */
+/**
+ * Requests in one frame: keeps a frame far below its byte limit and the helper's batch array fixed.
+ */
 export const FRAME_REQUESTS_MAX = 1024;
 /** Text of one log event; longer lines are cut by the helper. */
 export const LOG_EVENT_BYTES_MAX = 4 * KIB;
@@ -66,7 +70,10 @@ export const CLOSE_TIMEOUT_MS = 30_000;
 /** Ping period, and the silence after which the process counts as dead. */
 export const HEARTBEAT_INTERVAL_MS = 2_000;
 export const HEARTBEAT_TIMEOUT_MS = 20_000;
-/** How long a dead helper's streams may still deliver what it sent, and a closed one may take to die. */
+/**
+ * How long a dead helper's streams may still deliver what it sent, and a closed one may take to
+ * die.
+ */
 export const HELPER_DRAIN_MS = 250;
 /** Restart: at once the first time, then doubling from here ... */
 export const RESTART_BACKOFF_MIN_MS = 100;

@@ -21,7 +21,8 @@ export function printable(text: string): string {
 
 /**
  * A log that hands complete lines to `write`.
- * info lines are printed bare after the prefix (they are what the user waits for); debug only if `verbose`.
+ * info lines are printed bare after the prefix (they are what the user waits for); debug lines
+ * only if `verbose`.
  */
 export function createLog(options: { write: (line: string) => void; verbose: boolean }): Log {
   const line = (level: string, text: string): void => {

@@ -29,9 +29,9 @@ export default class Serve extends Command {
     '  engine=NAME  auto (VDDK where it is found, else built-in), vddk, or builtin',
     '  libdir=DIR   where VDDK lies: its directory vmware-vix-disklib-distrib',
     '',
-    'Without -p or -U it listens on TCP 127.0.0.1, port 10809. When a client can connect, one line ' +
-      'on stderr says so, with the NBD URI. SIGINT and SIGTERM stop it; what is in flight is ' +
-      'finished and flushed before.',
+    'Without -p or -U it listens on TCP 127.0.0.1, port 10809. When a client can connect, one ' +
+      'line on stderr says so, with the NBD URI. SIGINT and SIGTERM stop it; what is in flight ' +
+      'is finished and flushed before.',
   ].join('\n');
 
   static override examples = [

@@ -55,7 +55,9 @@ export interface DiskSession {
   release(request: DiskRequest): void;
   /** A request that waits for its grant, or a granted write never submitted, is thrown away. */
   abandon(request: DiskRequest): void;
-  /** The oldest moment (Clock.nowMs) at which another session began to wait for memory, if one does. */
+  /**
+   * The oldest moment (Clock.nowMs) at which another session began to wait for memory, if one does.
+   */
   othersWaitSinceMs(): number | undefined;
   /** No more begin(). Requests under way still complete, and are then released by the caller. */
   end(): void;

@@ -25,7 +25,7 @@ import { Job, type JobHost, type Piece } from './job.js';
 import { diskErrorOf } from './vix-disk-error.js';
 
 /** VixDiskLib_Open's read-only flag (helper/vixdisklib.h). */
-const VIXDISKLIB_FLAG_OPEN_READ_ONLY = 4;
+export const VIXDISKLIB_FLAG_OPEN_READ_ONLY = 4;
 
 /** Room for the first and the last sector of an unaligned write. */
 const EDGE_BYTES = 2 * SECTOR_BYTES;

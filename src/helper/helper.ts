@@ -31,7 +31,10 @@ export interface HelperListener {
 export class HelperCallError extends Error {
   readonly call: string;
   readonly vixError: number | bigint;
-  /** Set when the helper itself, not the library, is the cause: load, symbol, state, parameter, arena. */
+  /**
+   * Set when the helper itself, not the library, is the cause: load, symbol, state, parameter,
+   * arena.
+   */
   readonly helperError: string | undefined;
 
   constructor(fields: {
@@ -51,7 +54,9 @@ export class HelperCallError extends Error {
 /** A living helper. */
 export interface Helper {
   readonly pid: number | undefined;
-  /** Rejects with HelperCallError if refused, with VddkNbdError (HELPER) if the helper ends first. */
+  /**
+   * Rejects with HelperCallError if refused, with VddkNbdError (HELPER) if the helper ends first.
+   */
   call<Op extends CallOp>(op: Op, params: Calls[Op]['params']): Promise<Calls[Op]['result']>;
   /** Queues `io`; everything queued in one turn of the event loop leaves in one write. */
   io(io: HelperIo): void;

@@ -1,6 +1,6 @@
 // The I/O requests of one helper by id. Ids grow and are never used twice, not even with another
-// helper; they need not be dense. So the table is an array indexed by the low bits of the id, and an
-// id whose place is taken by an old request is skipped: no hashing, no allocation per request.
+// helper; they need not be dense. So the table is an array indexed by the low bits of the id, and
+// an id whose place is taken by an old request is skipped: no hashing, no allocation per request.
 import { invariant } from '../base/errors.js';
 import type { HelperIo } from './helper.js';
 

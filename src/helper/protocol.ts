@@ -47,7 +47,7 @@ export interface HelloResult {
   transportModes: string;
 }
 
-/** VixDiskLibConnectParams by VMware's names (VDDK-FACTS 1.5), and the arguments of ConnectEx. */
+/** VixDiskLibConnectParams by VMware's names, and the arguments of ConnectEx. */
 export interface ConnectParams {
   readOnly: boolean;
   vmxSpec?: string;
@@ -64,7 +64,7 @@ export interface ConnectParams {
 
 export interface OpenParams {
   path: string;
-  /** VixDiskLib_Open flags (VDDK-FACTS 1.6). */
+  /** VixDiskLib_Open flags (helper/vixdisklib.h). */
   flags: number;
 }
 export interface OpenResult {

@@ -14,7 +14,9 @@ const HEADER_READ_BYTES = 64 * 1024;
  * no more than HEADER_READ_BYTES are ever here when a pause begins, and this always fits behind.
  */
 const SPARE_READ_BYTES = 4 * 1024;
-/** After a write this long the next read is just a header, so that its payload need not be copied. */
+/**
+ * After a write this long the next read is just a header, so that its payload need not be copied.
+ */
 const BULK_PAYLOAD_BYTES = 16 * 1024;
 
 /** Who acts on what was received. */

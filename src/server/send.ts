@@ -1,6 +1,6 @@
 // The sending half of a connection: replies wait in a queue and leave in batches, each one writev.
-// One batch is under way at a time. A batch ends with the turn of the event loop, at BATCH_BYTES, or
-// with the staging buffer. Headers and short payloads are copied into the staging buffer, long
+// One batch is under way at a time. A batch ends with the turn of the event loop, at BATCH_BYTES,
+// or with the staging buffer. Headers and short payloads are copied into the staging buffer, long
 // payloads are sent from the disk's memory, which is given back when their batch has left.
 // The rule: a request is `done` exactly once, whatever becomes of its reply.
 import type { Socket } from 'node:net';

@@ -4,7 +4,9 @@
 // has the next ones skipped, twice as many each time.
 import type { Clock } from '../base/clock.js';
 
-/** How long nothing may come before the loop sleeps: a few times the round trip of a local client. */
+/**
+ * How long nothing may come before the loop sleeps: a few times the round trip of a local client.
+ */
 const SPIN_MS = 0.1;
 /** Calls of expectSoon() that are skipped at most after spins in vain. */
 const SKIPS_MAX = 256;

@@ -263,7 +263,7 @@ export class Supervisor implements AnswerJudge {
       throw new Error(
         `this is another disk now: it has ${String(capacitySectors * SECTOR_BYTES)} bytes ` +
           `(uuid ${uuid ?? 'none'}), it had ` +
-          `${String(first.info.capacitySectors * SECTOR_BYTES)} (uuid ${first.info.uuid ?? 'none'})`,
+          `${first.info.capacitySectors * SECTOR_BYTES} (uuid ${first.info.uuid ?? 'none'})`,
       );
     }
   }

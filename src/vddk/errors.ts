@@ -144,9 +144,10 @@ export function explainRefusal(refusal: Refusal, libraryLine: string | undefined
   }
   const reason = libraryLine === undefined ? refusal.message : `${refusal.message}: ${libraryLine}`;
   const hint = VIX_ERRORS[vixErrorCode(refusal.vixError)]?.remedy;
+  const name = vixErrorName(refusal.vixError);
   return new VddkNbdError(
     'VIX',
-    `${refusal.call} failed with ${vixErrorName(refusal.vixError)}: ${reason.trim().replace(/\.$/, '')}`,
+    `${refusal.call} failed with ${name}: ${reason.trim().replace(/\.$/, '')}`,
     { hint: hint ?? 'Run again with -v to see what the library says.' },
   );
 }

@@ -117,7 +117,8 @@ t.test('closing', async (t) => {
 
 t.test('the mapping goes with the last view', async (t) => {
   const script = `
-    const { create, close } = (await import('node:module')).createRequire(process.cwd() + '/')(process.argv[1]);
+    const { createRequire } = await import('node:module');
+    const { create, close } = createRequire(process.cwd() + '/')(process.argv[1]);
     const { readFileSync } = await import('node:fs');
     let arena = create('vddk-nbd-gone', 1 << 20, true);
     close(arena.fd);

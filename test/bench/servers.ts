@@ -3,7 +3,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
 
-/** What is served: a monolithicFlat VMDK, and its extent, which has the same bytes as a raw file. */
+/**
+ * What is served: a monolithicFlat VMDK, and its extent, which has the same bytes as a raw file.
+ */
 export interface BenchDisk {
   vmdk: string;
   flat: string;

@@ -1,5 +1,6 @@
 // Starts the real helper with a fake library and speaks the protocol to it, frame by frame.
-// VDDK_NBD_HELPER=path drives another build of it (sanitizers); the fake libraries are its neighbours.
+// VDDK_NBD_HELPER=path drives another build of it (sanitizers); the fake libraries are its
+// neighbours.
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';

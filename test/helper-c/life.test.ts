@@ -127,7 +127,9 @@ t.test('the parent is killed while others keep the control socket open', async (
   // A process between us and a second helper, which gets the first one's files.
   const script = `
     const { spawn } = require('node:child_process');
-    const helper = spawn(process.argv[1], [String(process.pid)], { stdio: ['ignore', 'ignore', 'inherit', 3, 4, 5] });
+    const helper = spawn(process.argv[1], [String(process.pid)], {
+      stdio: ['ignore', 'ignore', 'inherit', 3, 4, 5],
+    });
     console.log(helper.pid);
     setInterval(() => undefined, 1000);`;
   const between = spawn(process.execPath, ['-e', script, HELPER], {

@@ -119,7 +119,7 @@ export class Server {
 
   constructor(args: string[], options: Options) {
     this.#child = spawnServe(args, options);
-    this.#child.stderr.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
+    this.#child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
     this.#end = this.#child.then((result) => {
       this.#over = true;
       return ended(result);
