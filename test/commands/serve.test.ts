@@ -1,0 +1,51 @@
+// The command line as a user meets it: help, version, and the manifest that makes the start fast.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import Serve from '../../src/commands/serve.js';
+import { REPO, RUN, run, runServe } from '../lib/serve.js';
+
+t.test('help names every flag and parameter, on stdout', async (t) => {
+  const { exitCode, stdout, stderr } = await runServe(['--help']);
+  t.equal(exitCode, 0);
+  t.equal(stderr, '');
+  for (const name of Object.keys(Serve.flags)) t.match(stdout, new RegExp(`--${name}\\b`), name);
+  for (const name of ['file=', 'engine=', 'libdir=']) t.match(stdout, name);
+  t.match((await runServe(['-h'])).stdout, stdout.slice(0, 20));
+});
+
+t.test('flags have the letters of nbdkit', (t) => {
+  const letters = Object.entries(Serve.flags).map(([name, flag]) => [flag.char, name]);
+  const expected = {
+    e: 'exportname',
+    f: 'foreground',
+    h: 'help',
+    i: 'ipaddr',
+    P: 'pidfile',
+    p: 'port',
+    r: 'readonly',
+    U: 'unix',
+    v: 'verbose',
+  };
+  t.same(Object.fromEntries(letters.filter(([letter]) => letter !== undefined)), expected);
+  t.end();
+});
+
+t.test('the manifest is of this command', (t) => {
+  const manifest = JSON.parse(readFileSync(path.join(REPO, 'oclif.manifest.json'), 'utf8'));
+  t.same(Object.keys(manifest.commands), ['serve']);
+  t.same(Object.keys(manifest.commands.serve.flags).sort(), Object.keys(Serve.flags).sort());
+  t.end();
+});
+
+t.test('version, and a command that does not exist', async (t) => {
+  t.match(await run(RUN, ['--version']), { exitCode: 0, stdout: /^vddk-nbd\/\d+\.\d+\.\d+ / });
+  const unknown = await run(RUN, ['sevre']);
+  t.match(unknown, { exitCode: 1, stderr: /sevre not found/ });
+});
+
+t.test('the stack of an error is shown with DEBUG alone', async (t) => {
+  const env = { DEBUG: 'vddk-nbd' };
+  t.notMatch((await runServe(['/no/such'])).stderr, /\n +at /);
+  t.match((await runServe(['/no/such'], { env })).stderr, /no such file[^]*\n +at /);
+});
