@@ -1,7 +1,8 @@
 // The slot allocator of one arena: a buddy allocator with blocks of SLOT_BYTES_MIN to
 // PIECE_BYTES_MAX, every one aligned to its size. Used through grants.ts. The rules: nothing is
 // allocated on the hot path (the record of a block is made once and used again), and of the free
-// blocks of one size the one freed last is lent first, because its pages are warm.
+// blocks of one size the one freed last is lent first, because its pages are warm. That one is also
+// not merged until the next is freed: a lone request after the other would split and merge nine times.
 import { invariant } from '../base/errors.js';
 import { PIECE_BYTES_MAX, SLOT_BYTES_MIN } from '../base/limits.js';
 
@@ -20,8 +21,8 @@ export function slotBytesFor(lengthBytes: number): number {
   return SLOT_BYTES_MIN << orderOf(lengthBytes);
 }
 
-/** Where a block is: split or merged away, in a free list, or lent. */
-type BlockState = 'absent' | 'free' | 'lent';
+/** Where a block is: split or merged away, in a free list, freed last of its size, or lent. */
+type BlockState = 'absent' | 'free' | 'warm' | 'lent';
 
 /** A block of the arena while it is lent, and its record at all other times. */
 export class Slot {
@@ -62,9 +63,10 @@ export class Slots {
   /** Bytes that can be lent, a multiple of PIECE_BYTES_MAX. */
   readonly bytes: number;
   readonly #memory: Buffer;
-  /** Per order: the records made so far by index, and the block freed last. */
+  /** Per order: the records made so far by index, the newest free block, and the warm one. */
   readonly #records: (Slot | undefined)[][] = [];
   readonly #newest: (Slot | undefined)[] = [];
+  readonly #warm: (Slot | undefined)[] = [];
   #freeBytes = 0;
 
   /** Lends the first `bytes` of `memory`. */
@@ -76,6 +78,7 @@ export class Slots {
     for (let order = 0; order <= ORDER_MAX; order++) {
       this.#records.push([]);
       this.#newest.push(undefined);
+      this.#warm.push(undefined);
     }
     // Backwards, so that the lowest block is the first to be lent.
     for (let offsetBytes = bytes; offsetBytes > 0;) {
@@ -95,19 +98,8 @@ export class Slots {
   allocate(lengthBytes: number): Slot | undefined {
     invariant(lengthBytes > 0 && lengthBytes <= PIECE_BYTES_MAX, 'a piece fits a slot');
     const order = orderOf(lengthBytes);
-    let from = order;
-    while (this.#newest[from] === undefined) {
-      if (from === ORDER_MAX) return undefined;
-      from++;
-    }
-    const block = this.#newest[from];
-    invariant(block !== undefined, 'a free block was found');
-    this.#removeFree(block);
-    while (from > order) {
-      from--;
-      this.#pushFree(this.#record(block.offsetBytes + (SLOT_BYTES_MIN << from), from));
-    }
-    const slot = this.#record(block.offsetBytes, order);
+    const slot = this.#takeWarm(order) ?? this.#split(order) ?? this.#mergeAndSplit(order);
+    if (slot === undefined) return undefined;
     slot.state = 'lent';
     this.#freeBytes -= slot.sizeBytes;
     return slot;
@@ -117,8 +109,44 @@ export class Slots {
   free(slot: Slot): void {
     invariant(slot.state === 'lent', 'a slot is freed once');
     this.#freeBytes += slot.sizeBytes;
-    slot.state = 'absent';
-    let block = slot;
+    const before = this.#takeWarm(slot.order);
+    if (before !== undefined) this.#merge(before);
+    slot.state = 'warm';
+    this.#warm[slot.order] = slot;
+  }
+
+  #takeWarm(order: number): Slot | undefined {
+    const block = this.#warm[order];
+    if (block !== undefined) this.#warm[order] = undefined;
+    return block;
+  }
+
+  /** Takes the newest block of the smallest order that has one, and gives back what is too much. */
+  #split(order: number): Slot | undefined {
+    let from = order;
+    while (from < ORDER_MAX && this.#newest[from] === undefined) from++;
+    const block = this.#newest[from];
+    if (block === undefined) return undefined;
+    this.#removeFree(block);
+    while (from > order) {
+      from--;
+      this.#pushFree(this.#record(block.offsetBytes + (SLOT_BYTES_MIN << from), from));
+    }
+    return this.#record(block.offsetBytes, order);
+  }
+
+  /** The last resort: blocks that were kept warm may be what is missing to a larger one. */
+  #mergeAndSplit(order: number): Slot | undefined {
+    for (let warm = 0; warm <= ORDER_MAX; warm++) {
+      const block = this.#takeWarm(warm);
+      if (block !== undefined) this.#merge(block);
+    }
+    return this.#split(order);
+  }
+
+  /** Frees `block`, joined with its buddies as far as they are free. */
+  #merge(block: Slot): void {
+    block.state = 'absent';
     while (block.order < ORDER_MAX) {
       const index = block.offsetBytes / block.sizeBytes;
       const buddy = this.#records[block.order]?.[index ^ 1];
