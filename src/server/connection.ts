@@ -205,10 +205,6 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
     }
   }
 
-  partOfPayload(): void {
-    this.#options.spinner.expectSoon();
-  }
-
   payload(): void {
     const record = this.#writing;
     this.#writing = undefined;
@@ -240,12 +236,10 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
     if (!this.#closed) this.#goOn();
   }
 
-  sent(): void {
-    this.#options.spinner.expectSoon();
-  }
-
   drained(): void {
-    if ((this.#finishing || this.#shuttingDown) && this.#idle) this.#close();
+    if (!this.#idle) return;
+    if (this.#finishing || this.#shuttingDown) this.#close();
+    else this.#options.spinner.expectSoon();
   }
 
   /** Whether nothing is under way: no request, no reply, no payload. */

@@ -27,8 +27,6 @@ export interface ReceiveSink {
   handshake(bytes: Buffer): number;
   /** A header. The record is used again for the next one. */
   request(header: RequestHeader): void;
-  /** Some of a payload is here, and the rest is not. */
-  partOfPayload(): void;
   /** The payload asked for by intoPieces() or passOver() is complete. */
   payload(): void;
 }
@@ -185,10 +183,7 @@ export class Receiver {
       this.#piece++;
       this.#pieceAt = 0;
     }
-    if (this.#payloadBytes > 0) {
-      this.#sink.partOfPayload();
-      return;
-    }
+    if (this.#payloadBytes > 0) return;
     this.#pieces = [];
     this.#sink.payload();
   }

@@ -31,8 +31,6 @@ const IDLE_STAGING_MAX = 16;
 export interface SendSink {
   /** The reply has left, or will never leave. */
   done(record: RequestRecord): void;
-  /** A batch has left. */
-  sent(): void;
   /** All replies that were queued have left. */
   drained(): void;
 }
@@ -162,7 +160,6 @@ export class Sender {
     const held = this.#held.splice(0);
     for (const record of held) this.#sink.done(record);
     this.#flush();
-    this.#sink.sent();
     if (!this.busy) this.#sink.drained();
   };
 

@@ -1,7 +1,8 @@
-// Keeps the event loop awake for a moment when more is about to come: being woken costs tens of
-// microseconds, as much as serving a small request. Used after replies have left and in the middle
-// of a payload. The rule: it must not burn a processor for nothing, so a spin in which nothing came
-// has the next ones skipped, twice as many each time.
+// Keeps the event loop awake for a moment when a client has all its replies: one that asks again at
+// once would have to wake us, which costs tens of microseconds, as much as serving a small request.
+// Not used while anything is under way, when other processes have work for the processor.
+// The rule: it must not burn a processor for nothing, so a spin in which nothing came has the next
+// ones skipped, twice as many each time.
 import type { Clock } from '../base/clock.js';
 
 /**
@@ -25,7 +26,7 @@ export class Spinner {
     this.#nextTurn = nextTurn;
   }
 
-  /** Something came, or has left, after which more should come at once. */
+  /** All replies have left, and the next request may come at once. */
   expectSoon(): void {
     if (this.#spinning) {
       this.#skipsAfterVain = 1;

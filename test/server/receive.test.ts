@@ -51,10 +51,6 @@ class Notes implements ReceiveSink {
     this.receiver.intoPieces(this.#pieces, lengthBytes);
   }
 
-  partOfPayload(): void {
-    // Nothing to note.
-  }
-
   payload(): void {
     this.notes.push(Buffer.concat(this.#pieces).toString('base64'));
     this.#pieces = [];
