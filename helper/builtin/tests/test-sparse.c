@@ -64,6 +64,20 @@ ftruncate (int fd, off_t size)
   return (int)syscall (SYS_ftruncate, fd, size);
 }
 
+/* Calls of fdatasync; the first failing_syncs of them fail. */
+static unsigned syncs;
+static unsigned failing_syncs;
+
+int
+fdatasync (int fd)
+{
+  if (++syncs <= failing_syncs) {
+    errno = EIO;
+    return -1;
+  }
+  return (int)syscall (SYS_fdatasync, fd);
+}
+
 static uint8_t data[4 * 1024 * 1024];
 static const char *path;
 
@@ -402,6 +416,26 @@ test_calls_of_large_writes (void)
   disk_close (disk);
 }
 
+/* A flush syncs what was written, once; after an error it does so again. */
+static void
+test_flush (void)
+{
+  struct disk *disk = fresh (IMAGE_SPARSE, true);
+
+  syncs = 0;
+  CHECK_EQUAL (disk_flush (disk), VIX_OK);
+  CHECK_EQUAL (syncs, 0);
+  CHECK_EQUAL (disk_write (disk, 0, 1, data), VIX_OK);
+  failing_syncs = 2;
+  CHECK_EQUAL (disk_flush (disk), VIX_E_FILE_ERROR);
+  CHECK_EQUAL (disk_flush (disk), VIX_E_FILE_ERROR);
+  CHECK_EQUAL (disk_flush (disk), VIX_OK);
+  CHECK_EQUAL (syncs, 3);
+  CHECK_EQUAL (disk_flush (disk), VIX_OK);
+  CHECK_EQUAL (syncs, 3);
+  disk_close (disk);
+}
+
 static void
 test_too_big (void)
 {
@@ -431,6 +465,7 @@ main (void)
   test_space_given_back ();
   test_failures ();
   test_calls_of_large_writes ();
+  test_flush ();
   test_too_big ();
   return 0;
 }
