@@ -336,10 +336,8 @@ has_data (uint64_t start, uint64_t count)
 {
   const uint8_t *at = fake_disk.bytes + start * VIXDISKLIB_SECTOR_SIZE;
 
-  for (uint64_t i = 0; i < count * VIXDISKLIB_SECTOR_SIZE; i++)
-    if (at[i] != 0)
-      return true;
-  return false;
+  return at[0] != 0
+         || memcmp (at, at + 1, count * VIXDISKLIB_SECTOR_SIZE - 1) != 0;
 }
 
 VixError

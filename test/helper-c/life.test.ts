@@ -85,20 +85,29 @@ t.test('the end of the control stream', async (t) => {
     helper.sendRaw(message([1, 1, 7, {}]).subarray(0, 6));
     await ends(t, helper, 0);
   });
-  // The fake library ends the helper if it is closed with I/O pending, or left while connected.
   for (const [script, code] of [
     ['Close:slow:100', 0],
     ['Close:crash:8', 136],
     ['Disconnect:crash:8', 136],
     ['Exit:crash:8', 136],
   ] as const) {
-    await t.test(`with a disk open and requests on their way, ${script}`, async (t) => {
-      const helper = new Driver(t, { env: { FAKE_COMPLETION: 'shuffle', FAKE_AT: script } });
+    await t.test(`with a disk open, ${script}`, async (t) => {
+      const helper = new Driver(t, { env: { FAKE_AT: script } });
       await helper.open();
-      helper.sendIo(...Array.from({ length: 500 }, (_, i): IoRequest => ['WRITE', i, 1, 0]));
+      await helper.io(['WRITE', 0, 1, 0]);
       await ends(t, helper, code);
     });
   }
+  await t.test('with requests on their way', async (t) => {
+    // The fake library ends the helper if it is closed with I/O pending. A slow machine may be
+    // found inside a call.
+    const helper = new Driver(t, { env: { FAKE_COMPLETION: 'shuffle' } });
+    await helper.open();
+    helper.sendIo(...Array.from({ length: 500 }, (_, i): IoRequest => ['WRITE', i, 1, 0]));
+    helper.end();
+    const { code } = await helper.ended;
+    t.ok(code === 0 || code === 72, `exit ${code}`);
+  });
   await t.test('inside a call', async (t) => {
     for (const at of ['Open:hang', 'Open:slow:5000']) {
       await t.test(at, async (t) => {
