@@ -2,7 +2,8 @@
  *
  * The VixDiskLib functions that move data.  Everything completes inside the
  * call: an accepted asynchronous request calls back before it returns, so
- * there is never anything to wait for.
+ * there is never anything to wait for.  No exported function calls another:
+ * the program's symbol of the same name might be called instead.
  */
 #define VIXDISKLIB_IMPLEMENTATION
 #include "../vixdisklib.h"
@@ -11,9 +12,9 @@
 
 #include "handles.h"
 
-VixError
-VixDiskLib_Read (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
-                 VixDiskLibSectorType nr_sectors, uint8_t *buf)
+static VixError
+check_and_read (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
+                VixDiskLibSectorType nr_sectors, uint8_t *buf)
 {
   const struct handle *h = handles_find (handle);
 
@@ -25,8 +26,15 @@ VixDiskLib_Read (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
 }
 
 VixError
-VixDiskLib_Write (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
-                  VixDiskLibSectorType nr_sectors, const uint8_t *buf)
+VixDiskLib_Read (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
+                 VixDiskLibSectorType nr_sectors, uint8_t *buf)
+{
+  return check_and_read (handle, start_sector, nr_sectors, buf);
+}
+
+static VixError
+check_and_write (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
+                 VixDiskLibSectorType nr_sectors, const uint8_t *buf)
 {
   const struct handle *h = handles_find (handle);
 
@@ -35,6 +43,13 @@ VixDiskLib_Write (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
   if (!buf)
     return VIX_E_INVALID_ARG;
   return disk_write (h->disk, start_sector, nr_sectors, buf);
+}
+
+VixError
+VixDiskLib_Write (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
+                  VixDiskLibSectorType nr_sectors, const uint8_t *buf)
+{
+  return check_and_write (handle, start_sector, nr_sectors, buf);
 }
 
 /* An error found at once is returned and there is no callback; that is
@@ -57,7 +72,7 @@ VixDiskLib_ReadAsync (VixDiskLibHandle handle,
 {
   if (!callback)
     return VIX_E_INVALID_ARG;
-  return complete (VixDiskLib_Read (handle, start_sector, nr_sectors, buf),
+  return complete (check_and_read (handle, start_sector, nr_sectors, buf),
                    callback, user_data);
 }
 
@@ -69,7 +84,7 @@ VixDiskLib_WriteAsync (VixDiskLibHandle handle,
 {
   if (!callback)
     return VIX_E_INVALID_ARG;
-  return complete (VixDiskLib_Write (handle, start_sector, nr_sectors, buf),
+  return complete (check_and_write (handle, start_sector, nr_sectors, buf),
                    callback, user_data);
 }
 

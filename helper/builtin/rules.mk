@@ -29,7 +29,7 @@ $(BUILD)/obj/builtin/%.o: builtin/%.c builtin/rules.mk Makefile
 
 $(BUILTIN_LIB): $(BUILTIN_ENGINE_O)
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,-soname,$(@F) -o $@ $^ $(LDFLAGS_ALL) -lz
+	$(CC) -shared -Wl,-Bsymbolic -Wl,-soname,$(@F) -o $@ $^ $(LDFLAGS_ALL) -lz
 
 $(BUILD)/tests/builtin-%: $(BUILD)/obj/builtin/tests/%.o $(BUILTIN_SUPPORT_O) \
 		$(BUILTIN_ENGINE_O)

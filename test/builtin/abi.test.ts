@@ -27,3 +27,9 @@ t.test('needs only libc and libz, and is called libvixDiskLib.so.8', async (t) =
   t.same(names('NEEDED').sort(), ['libc.so.6', 'libz.so.1']);
   t.same(names('SONAME'), ['libvixDiskLib.so.8']);
 });
+
+t.test("never calls a program's symbol instead of its own", async (t) => {
+  const relocations = await must('readelf', ['--relocs', '--wide', LIBRARY]);
+  t.match(relocations, /pwrite/, 'there are relocations to look at');
+  t.notMatch(relocations, /VixDiskLib_/);
+});
