@@ -70,6 +70,8 @@ export const CLOSE_TIMEOUT_MS = 30_000;
 /** Ping period, and the silence after which the process counts as dead. */
 export const HEARTBEAT_INTERVAL_MS = 2_000;
 export const HEARTBEAT_TIMEOUT_MS = 20_000;
+/** Characters of a dead helper's last line on stderr that go into the reason of its end. */
+export const HELPER_LAST_WORDS_MAX = 200;
 /**
  * How long a dead helper's streams may still deliver what it sent, and a closed one may take to
  * die.

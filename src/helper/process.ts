@@ -8,7 +8,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Clock, Timer } from '../base/clock.js';
 import { messageOf } from '../base/errors.js';
-import { HELPER_DRAIN_MS, LOG_EVENT_BYTES_MAX } from '../base/limits.js';
+import { HELPER_DRAIN_MS, HELPER_LAST_WORDS_MAX, LOG_EVENT_BYTES_MAX } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import type { HelperEnd } from './helper.js';
 import { LineCutter } from './line-cutter.js';
@@ -107,7 +107,7 @@ export class HelperProcess {
     const { stdout, stderr } = subprocess;
     this.#watch(stdout, `helper ${this.#pid} stdout`, () => undefined);
     this.#watch(stderr, `helper ${this.#pid} stderr`, (line) => {
-      this.#lastErrorLine = line;
+      this.#lastErrorLine = line.slice(0, HELPER_LAST_WORDS_MAX);
     });
     this.#onStarted(control);
     const [exitCode, signal] = await exit;

@@ -7,11 +7,12 @@ import type { Helper, HelperIo } from '../../src/helper/helper.js';
 import { IO_OPS } from '../../src/helper/protocol.js';
 import { type FakeHelper, helloParams, startFakeHelper } from '../lib/fake-helper.js';
 
-/** Runs one request to its answer. */
-function run(helper: Helper, fields: Omit<HelperIo, 'done'>): Promise<number | bigint> {
-  return new Promise((resolve) => {
+/** Runs one request to its answer, or says how the helper ended before. */
+function run(helper: Helper, fields: Omit<HelperIo, 'done'>): Promise<number | bigint | string> {
+  const answer = new Promise<number | bigint>((resolve) => {
     helper.io({ ...fields, done: resolve });
   });
+  return Promise.race([answer, helper.ended.then((end) => end.reason)]);
 }
 
 const read = (startSector: number, nrSectors: number, arenaOffset: number) => ({
@@ -160,7 +161,7 @@ for (const [name, options, reason] of ends) {
   t.test(`a helper that ${name}`, async (t) => {
     const { helper, open } = startFakeHelper(t.teardown.bind(t), options);
     const asked = open().then(async () => {
-      for (;;) await run(helper, read(0, 1, 0));
+      while (typeof (await run(helper, read(0, 1, 0))) === 'number');
     });
     asked.catch(() => undefined);
     const end = await helper.ended;
