@@ -49,6 +49,9 @@ function ended(result: {
   };
 }
 
+/** What a served --run looks like: the ready line alone on stderr. Matching it shows what isn't. */
+export const SERVED = { exitCode: 0, stderr: /^vddk-nbd: nbd\S* serves [^\n]*$/ };
+
 /** Runs `vddk-nbd serve ARGS` to its end: for --run and for failures to start. */
 export async function runServe(args: string[], options: Options = {}): Promise<Ended> {
   const timeout = { timeout: PATIENCE_MS * 3, killSignal: 'SIGKILL' } as const;
