@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -77,8 +78,9 @@ harden_signal_stack (void)
 {
   stack_t stack = { .ss_size = SIGNAL_STACK_BYTES };
 
-  stack.ss_sp = malloc (stack.ss_size);
-  if (stack.ss_sp == NULL || sigaltstack (&stack, NULL) == -1)
+  stack.ss_sp = mmap (NULL, stack.ss_size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (stack.ss_sp == MAP_FAILED || sigaltstack (&stack, NULL) == -1)
     die (EXIT_FAILURE, "sigaltstack: %s", strerror (errno));
 }
 

@@ -24,7 +24,8 @@ $(FAKE_LIBS): $(FAKE_SOURCES) tests/fake.h vixdisklib.h Makefile tests/rules.mk
 
 UNIT := test-vectors test-frame test-decode test-output
 UNIT_BINS := $(UNIT:%=$(T)/%)
-UNIT_OBJECTS := $(UNIT:%=$(BUILD)/obj/helper/tests/%.o)
+UNIT_OBJECTS := $(UNIT:%=$(BUILD)/obj/helper/tests/%.o) \
+  $(BUILD)/obj/helper/tests/bench-helper.o
 
 $(T)/vectors.h: tests/vectors-to-c.mjs $(wildcard ../test/fixtures/vectors/*.json)
 	@mkdir -p $(@D)
@@ -52,9 +53,14 @@ $(BUILD)/fuzz/fuzz-decode: $(FUZZ_PARTS) $(MSGPACK_A) $(wildcard *.h)
 	$(NODE) tests/vectors-to-seeds.mjs ../test/fixtures/vectors $@.corpus
 	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $(FUZZ_PARTS) $(MSGPACK_A)
 
-$(T)/bench-helper: tests/bench-helper.c
+# Speed of the helper alone: `make bench-helper`.
+$(T)/bench-helper: $(BUILD)/obj/helper/tests/bench-helper.o $(PARTS) $(MSGPACK_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -fPIE -pie $(LDFLAGS_ALL) -o $@ $<
+	$(CC) -pthread -pie $(LDFLAGS_ALL) -o $@ $^ -ldl
+
+.PHONY: bench-helper
+bench-helper: $(T)/bench-helper $(HELPER) $(FAKE_LIBS)
+	$(T)/bench-helper $(HELPER) $(FAKE)/lib64/libvixDiskLib.so.8
 
 ALL_TARGETS += $(FAKE_LIBS)
 CHECK_TARGETS += check-unit
