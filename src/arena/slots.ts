@@ -2,7 +2,7 @@
 // PIECE_BYTES_MAX, every one aligned to its size. Used through grants.ts. The rules: nothing is
 // allocated on the hot path (the record of a block is made once and used again), and of the free
 // blocks of one size the one freed last is lent first, because its pages are warm. That one is also
-// not merged until the next is freed: a lone request after the other would split and merge nine times.
+// not merged until the next is freed: lone requests in a row would split and merge nine times.
 import { invariant } from '../base/errors.js';
 import { PIECE_BYTES_MAX, SLOT_BYTES_MIN } from '../base/limits.js';
 
