@@ -13,6 +13,9 @@
 #include "output.h"
 #include "protocol.h"
 
+static void format (char text[LOG_TEXT_BYTES_MAX + 1], const char *fmt,
+                    va_list args) __attribute__ ((format (printf, 2, 0)));
+
 /* Formats into a text of at most LOG_TEXT_BYTES_MAX bytes, without the
  * newline at its end and without half a UTF-8 character.
  */
@@ -34,6 +37,10 @@ format (char text[LOG_TEXT_BYTES_MAX + 1], const char *fmt, va_list args)
     length--;
   text[length] = '\0';
 }
+
+/* The library's formats come without a promise that a compiler could check. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
 void
 log_debug (const char *fmt, va_list args)
@@ -63,6 +70,8 @@ log_panic (const char *fmt, va_list args)
   output_panic (text);
   _exit (EXIT_PANIC);
 }
+
+#pragma GCC diagnostic pop
 
 void
 log_helper (const char *fmt, ...)
