@@ -31,6 +31,8 @@ export interface ProcessOptions {
   libraryDirs: readonly string[];
   readFd: number;
   writeFd: number;
+  /** Where it gets a temporary directory of its own. Default: the system's. */
+  temporaryDir?: string;
   clock: Clock;
   log: Log;
 }
@@ -71,7 +73,7 @@ export class HelperProcess {
   async #run(): Promise<HelperEnd> {
     let directory: string | undefined;
     try {
-      directory = await mkdtemp(join(tmpdir(), 'vddk-nbd-'));
+      directory = await mkdtemp(join(this.#options.temporaryDir ?? tmpdir(), 'vddk-nbd-'));
       return await this.#live(directory);
     } catch (thrown) {
       return this.#neverLived(messageOf(thrown));

@@ -1,18 +1,39 @@
-// What must not stay behind: sockets, pidfiles, private directories. Each is registered when it is
-// made; all are removed when the process ends in any way that it can still notice.
+// What must not stay behind: sockets, pidfiles, the private directory. Each is registered when it
+// is made; all are removed when the process ends in any way that it can still notice, and announced
+// to the janitor for the ways that it can't.
 // The rule: removal is synchronous and never throws, because it runs in the 'exit' handler.
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { messageOf, VddkNbdError } from '../base/errors.js';
+import type { Janitor } from './janitor.js';
 
 /** The list of things to remove, last made first. */
 export class Leavings {
+  readonly #janitor: Janitor | undefined;
   readonly #removals: (() => void)[] = [];
+  #directory: string | undefined;
 
-  /** `remove` runs once, in removeAll(). */
-  add(remove: () => void): void {
+  /** Without `janitor`, what is registered stays behind if this process is killed. */
+  constructor(janitor?: Janitor) {
+    this.#janitor = janitor;
+  }
+
+  /** `remove` runs once, in removeAll(); `file`, which exists, is announced to the janitor. */
+  add(remove: () => void, file?: string): void {
     this.#removals.push(remove);
+    if (file !== undefined) this.#janitor?.announce(file);
+  }
+
+  /** A directory that only we can enter: one for this process, made when it is first asked for. */
+  directory(): string {
+    if (this.#directory !== undefined) return this.#directory;
+    const directory = mkdtempSync(path.join(tmpdir(), 'vddk-nbd-'));
+    this.#directory = directory;
+    this.add(() => {
+      rmSync(directory, { recursive: true });
+    }, directory);
+    return directory;
   }
 
   /** Removes everything registered so far. Idempotent. */
@@ -25,15 +46,6 @@ export class Leavings {
       }
     }
   }
-}
-
-/** A new directory that only we can enter, with a name for a socket in it. */
-export function privateSocketPath(leavings: Leavings): string {
-  const directory = mkdtempSync(path.join(tmpdir(), 'vddk-nbd-'));
-  leavings.add(() => {
-    rmSync(directory, { recursive: true });
-  });
-  return path.join(directory, 'socket');
 }
 
 /**
@@ -56,5 +68,5 @@ export function writePidfile(file: string, leavings: Leavings): void {
   }
   leavings.add(() => {
     if (readFileSync(file, 'utf8') === text) rmSync(file);
-  });
+  }, file);
 }

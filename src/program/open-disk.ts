@@ -24,6 +24,8 @@ export interface OpenDiskOptions extends DiskParameters {
   readOnly: boolean;
   /** Both arenas together. */
   memoryBytes: number;
+  /** Where helpers make their temporary directories. */
+  temporaryDir: string;
   log: Log;
 }
 
@@ -56,7 +58,7 @@ function describeEngine(libraries: Libraries, chosen: string, library: string): 
  * @throws VddkNbdError; nothing is left behind then.
  */
 export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
-  const { file, log, readOnly } = options;
+  const { file, log, readOnly, temporaryDir } = options;
   checkDiskFile(file, readOnly);
   const libraries = findLibraries({
     engine: options.engine,
@@ -80,7 +82,15 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       },
       memoryBytes: options.memoryBytes,
       startHelper: ({ readFd, writeFd }, listener) =>
-        startHelper({ libraryDirs, readFd, writeFd, clock: systemClock, log, listener }),
+        startHelper({
+          libraryDirs,
+          readFd,
+          writeFd,
+          temporaryDir,
+          clock: systemClock,
+          log,
+          listener,
+        }),
       clock: systemClock,
       log,
       random: Math.random,

@@ -1,6 +1,7 @@
 // The composition root of `vddk-nbd serve`: opens the disk, listens, says so, waits for the end,
 // stops cleanly. The only place that knows disk and server at once.
 // The rule: whatever is made here is removed in every way out, and in the reverse order.
+import path from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { VddkNbdError } from '../base/errors.js';
 import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN } from '../base/limits.js';
@@ -8,14 +9,15 @@ import { formatBytes } from '../base/units.js';
 import type { Disk } from '../disk/disk.js';
 import { singleExport } from '../server/exports.js';
 import { NbdServer } from '../server/listener.js';
-import { Leavings, privateSocketPath, writePidfile } from './leavings.js';
+import { startJanitor } from './janitor.js';
+import { Leavings, writePidfile } from './leavings.js';
 import { type ListenFlags, type ListenPlan, planListen } from './listen-plan.js';
 import { openDisk, type OpenDiskOptions } from './open-disk.js';
 import { exitCodeOf, StopSignals } from './signals.js';
 import { type Endpoint, nbdUri, oldUri } from './uri.js';
 
 /** Everything that the command line said. */
-export interface ServeOptions extends OpenDiskOptions, ListenFlags {
+export interface ServeOptions extends Omit<OpenDiskOptions, 'temporaryDir'>, ListenFlags {
   /** The name in the URI; the server takes any. */
   exportName: string;
   pidfile: string | undefined;
@@ -38,16 +40,21 @@ async function listen(
   leavings: Leavings,
 ): Promise<NbdServer> {
   const address =
-    plan.kind === 'private' ? { kind: 'unix' as const, path: privateSocketPath(leavings) } : plan;
+    plan.kind === 'private'
+      ? { kind: 'unix' as const, path: path.join(leavings.directory(), 'socket') }
+      : plan;
   const server = await NbdServer.listen({
     exports: singleExport(disk, options.file),
     address,
     clock: systemClock,
     log: options.log,
   });
-  leavings.add(() => {
-    void server.close(0);
-  });
+  leavings.add(
+    () => {
+      void server.close(0);
+    },
+    address.kind === 'unix' ? address.path : undefined,
+  );
   return server;
 }
 
@@ -133,13 +140,16 @@ export async function serve(options: ServeOptions): Promise<number> {
   if (plan.kind === 'tcp' && plan.open) {
     log.warning(`anyone who can reach ${plan.host} has this disk; nothing is encrypted`);
   }
-  const leavings = new Leavings();
+  const leavings = new Leavings(startJanitor(log));
   process.once('exit', () => {
     leavings.removeAll();
   });
   const signals = new StopSignals();
   try {
-    const opened = await Promise.race([openDisk(options), signals.first]);
+    const opened = await Promise.race([
+      openDisk({ ...options, temporaryDir: leavings.directory() }),
+      signals.first,
+    ]);
     // The helper dies with us; it has nothing of a client in it yet.
     if (typeof opened === 'string') return exitCodeOf(opened);
     try {

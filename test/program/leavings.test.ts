@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { VddkNbdError } from '../../src/base/errors.js';
-import { Leavings, privateSocketPath, writePidfile } from '../../src/program/leavings.js';
+import { Leavings, writePidfile } from '../../src/program/leavings.js';
 
 t.test('removed in reverse order, once, even if one fails', (t) => {
   const order: number[] = [];
@@ -19,13 +19,16 @@ t.test('removed in reverse order, once, even if one fails', (t) => {
   t.end();
 });
 
-t.test('a private socket path is in a directory that only we can enter', (t) => {
-  const leavings = new Leavings();
-  const socket = privateSocketPath(leavings);
-  t.equal(statSync(path.dirname(socket)).mode & 0o777, 0o700);
-  writeFileSync(socket, '');
+t.test('the private directory is one, and only ours', (t) => {
+  const announced: string[] = [];
+  const leavings = new Leavings({ announce: (file) => announced.push(file) });
+  const directory = leavings.directory();
+  t.equal(leavings.directory(), directory);
+  t.same(announced, [directory]);
+  t.equal(statSync(directory).mode & 0o777, 0o700);
+  writeFileSync(path.join(directory, 'socket'), '');
   leavings.removeAll();
-  t.notOk(existsSync(path.dirname(socket)));
+  t.notOk(existsSync(directory));
   t.end();
 });
 
