@@ -15,9 +15,10 @@ function isGone(pid: number): boolean {
   }
 }
 
-t.test('PING while the library is stuck', async (t) => {
+t.test('PING while the library is stuck, after a long rest', async (t) => {
   const helper = new Driver(t, { env: { FAKE_SECTOR: '8:hang' } });
   await helper.open();
+  await sleep(1500);
   t.same((await helper.call('PING')).fields, { inCallMs: 0, call: '' });
   const [first] = helper.sendIo(['READ', 0, 8, 0], ['READ', 0, 16, 0]);
   await helper.answered([first!]);
@@ -226,8 +227,9 @@ t.test('secrets', async (t) => {
   t.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /^Max core file size +0 +0 /m);
   t.ok(memoryHolds(pid, password), 'needed until Disconnect');
   await helper.call('CLOSE');
-  t.notOk(memoryHolds(pid, password), 'the password is wiped');
-  t.notOk(memoryHolds(pid, cookie), 'the cookie is wiped');
+  // Their ends: malloc writes over the beginning of what is freed.
+  t.notOk(memoryHolds(pid, password.subarray(-10)), 'the password is wiped');
+  t.notOk(memoryHolds(pid, cookie.subarray(-9)), 'the cookie is wiped');
   await helper.call('CONNECT', { ...remote, password: 'as text: horse battery' });
   t.notOk(memoryHolds(pid, Buffer.from('as text: horse')), 'wiped after a refusal too');
 });
