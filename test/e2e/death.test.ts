@@ -38,7 +38,9 @@ t.test('kill -9 of the helper while reading', async (t) => {
   t.match(await copy, { exitCode: 0 });
   t.ok(kills > 0, `${kills} helpers were killed during the copy`);
   t.ok(await sameBytes(file('in.raw'), file('out.raw')), 'the same bytes');
-  t.match(await server.stop(), { exitCode: 0 });
+  const { exitCode, stderr } = await server.stop();
+  t.equal(exitCode, 0);
+  t.equal(stderr.match(/helper replaced/g)?.length, kills, 'each death is one line in the log');
 });
 
 t.test('kill -9 of the helper while writing', async (t) => {
@@ -54,6 +56,8 @@ t.test('kill -9 of the helper while writing', async (t) => {
   const kills = await killHelpers(server, 2, () => going);
   t.match(await copy, { exitCode: 0 });
   t.ok(kills > 0, `${kills} helpers were killed during the copy`);
-  t.match(await server.stop(), { exitCode: 0 });
+  const { exitCode, stderr } = await server.stop();
+  t.equal(exitCode, 0);
+  t.equal(stderr.match(/helper replaced/g)?.length, kills, 'each death is one line in the log');
   t.equal(await qemuVerdict(file('in.raw'), file('disk.vmdk')), '');
 });

@@ -100,6 +100,14 @@ export function isRunning(pid: number): boolean {
   return row !== undefined && row.state !== 'Z';
 }
 
+function nameOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return ''; // It ended while we looked.
+  }
+}
+
 /** Running children of `pid`. */
 export function childrenOf(pid: number): number[] {
   return readdirSync('/proc')
@@ -142,9 +150,9 @@ export class Server {
     return / (nbd(?:\+unix)?:\/\/\S+)\s/.exec(this.#stderr)?.[1];
   }
 
-  /** The disk's helper: the server's only child. */
+  /** The disk's helper. (The other child is the janitor.) */
   get helper(): number | undefined {
-    return childrenOf(this.pid)[0];
+    return childrenOf(this.pid).find((pid) => nameOf(pid) === 'vddk-nbd-helper');
   }
 
   async ready(): Promise<this> {
