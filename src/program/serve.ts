@@ -94,10 +94,13 @@ async function untilTheEnd(
   return command.exitCode;
 }
 
-/** Stops accepting, finishes what is in flight, flushes, closes. Returns what went wrong. */
+/**
+ * Stops accepting, finishes what is in flight, flushes, closes. Returns what went wrong.
+ * Clients get half the time, so that one that takes no replies can't cost the others the flush.
+ */
 async function stop(server: NbdServer, disk: Disk, timeoutMs: number): Promise<string[]> {
   const inTime = (async () => {
-    await server.close(timeoutMs);
+    await server.close(timeoutMs / 2);
     return disk.close();
   })();
   const late = new Promise<string[]>((resolve) => {

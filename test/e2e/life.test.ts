@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { makeEmpty } from '../lib/disks.js';
+import { NbdClient, requestBytes } from '../lib/nbd-client.js';
 import { eventually, isRunning, must, run, runServe, shortDir, startServer } from '../lib/serve.js';
 
 interface Place {
@@ -141,4 +142,21 @@ t.test('a stop that takes too long is given up', async (t) => {
   process.kill(server.helper!, 'SIGSTOP');
   const end = await server.stop();
   t.match(end, { exitCode: 1, stderr: /error: .*300 ms/ });
+});
+
+t.test('a client that stalls does not cost a stop its flush', async (t) => {
+  const here = await place(t);
+  const args = [...here.args, '-U', here.at('socket'), '--shutdown-timeout', '4s'];
+  const server = await startServer(t, args, { env: here.env });
+  const client = await NbdClient.go({ kind: 'unix', path: here.at('socket') });
+  t.teardown(() => {
+    client.destroy();
+  });
+  client.send({ type: 1, data: Buffer.alloc(4096, 1) });
+  t.match(await client.reply(), { error: 0 });
+  const half = requestBytes({ type: 1, data: Buffer.alloc(4096, 2) }).subarray(0, 2000);
+  client.write(half);
+  // The server must have seen it.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  t.match(await server.stop(), { exitCode: 0 });
 });
