@@ -12,6 +12,7 @@ import type {
   InfoResult,
   OpenParams,
 } from '../helper/protocol.js';
+import { startDeadline } from './deadline.js';
 
 /** What every helper of one disk is told. */
 export interface SessionParams {
@@ -35,7 +36,7 @@ async function callWithin<Op extends CallOp>(
   op: Op,
   params: Calls[Op]['params'],
 ): Promise<Calls[Op]['result']> {
-  const timer = clock.after(timeoutMs, () => {
+  const timer = startDeadline(clock, timeoutMs, () => {
     helper.kill(`no answer to ${op} within ${String(timeoutMs / 1000)} s`);
   });
   try {

@@ -20,6 +20,16 @@ export class RestartPolicy {
     this.#recoveryTimeoutMs = recoveryTimeoutMs;
   }
 
+  /** Whether helpers have died since the last completed I/O. */
+  get failing(): boolean {
+    return this.#failingSinceMs !== undefined;
+  }
+
+  /** A request came when none was waiting: nobody has waited for the time before it. */
+  awaited(nowMs: number): void {
+    if (this.failing) this.#failingSinceMs = nowMs;
+  }
+
   /** An I/O was completed: the next death is a first one again. */
   progressed(): void {
     this.#failures = 0;

@@ -9,6 +9,7 @@ import { CLOSE_TIMEOUT_MS, SECTOR_BYTES } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import type { Helper, HelperEnd, HelperListener } from '../helper/helper.js';
 import type { HelperEvent } from '../helper/protocol.js';
+import { startDeadline } from './deadline.js';
 import { startHeartbeat } from './heartbeat.js';
 import { openSession, type SessionFacts, type SessionParams } from './open-session.js';
 import { RestartPolicy } from './restart-policy.js';
@@ -61,6 +62,10 @@ export class Supervisor implements AnswerJudge {
   #facts: SessionFacts | undefined;
   /** Requests for the next helper: replays first, then new ones. Bounded by who makes requests. */
   #waiting: SupervisedIo[] = [];
+  /** Requests that were handed in and are not settled. */
+  #unsettled = 0;
+  /** In failWaiting(): what is handed in now waited for what fails, and fails with it. */
+  #failing = false;
   /** How many of #waiting were in a helper that died. */
   #replays = 0;
   #progress = false;
@@ -98,11 +103,15 @@ export class Supervisor implements AnswerJudge {
   /** Runs `io` in this helper or a later one; its settled() is called once, never inside io(). */
   io(io: SupervisedIo): void {
     io.judge = this;
+    if (this.#unsettled++ === 0 && this.#policy.failing) {
+      this.#policy.awaited(this.#options.clock.nowMs());
+    }
     if (this.#state === 'running') {
       this.#helper?.io(io);
       return;
     }
     this.#waiting.push(io);
+    if (this.#failing) return;
     if (this.#state === 'given up') {
       this.#state = 'recovering';
       this.#policy.progressed();
@@ -117,6 +126,7 @@ export class Supervisor implements AnswerJudge {
   /** An answer of the present helper. */
   answered(io: SupervisedIo, vixError: number | bigint): void {
     if (vixError === 0) this.#progress = true;
+    this.#unsettled--;
     io.settled(vixError);
   }
 
@@ -132,7 +142,7 @@ export class Supervisor implements AnswerJudge {
     this.#heartbeat?.cancel();
     const helper = this.#helper;
     if (helper) {
-      const timer = this.#options.clock.after(CLOSE_TIMEOUT_MS, () => {
+      const timer = startDeadline(this.#options.clock, CLOSE_TIMEOUT_MS, () => {
         helper.kill('it did not close its disk in time');
       });
       if (wasRunning) {
@@ -145,7 +155,7 @@ export class Supervisor implements AnswerJudge {
       }
       await helper.ended;
       timer.cancel();
-      this.#waiting.unshift(...supervisedIn(helper));
+      this.#waiting = supervisedIn(helper).concat(this.#waiting);
     }
     this.#failWaiting();
   }
@@ -199,7 +209,8 @@ export class Supervisor implements AnswerJudge {
     this.deaths++;
     if (this.#progress) this.#policy.progressed();
     const inFlight = supervisedIn(helper);
-    this.#waiting.unshift(...inFlight);
+    // Not unshift(...): there may be more of them than a call can have arguments.
+    this.#waiting = inFlight.concat(this.#waiting);
     this.#replays = inFlight.length;
     this.#diedAtMs = this.#options.clock.nowMs();
     this.#cause = end.reason;
@@ -269,8 +280,15 @@ export class Supervisor implements AnswerJudge {
   }
 
   #failWaiting(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const io of waiting) io.settled(VIX_E_FAIL);
+    this.#failing = true;
+    while (this.#waiting.length > 0) {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const io of waiting) {
+        this.#unsettled--;
+        io.settled(VIX_E_FAIL);
+      }
+    }
+    this.#failing = false;
   }
 }

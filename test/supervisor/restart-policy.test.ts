@@ -37,3 +37,15 @@ t.test('without progress it ends after the recovery timeout', (t) => {
   t.equal(policy.failed(65_000), undefined);
   t.end();
 });
+
+t.test('a first request after idle time restarts the clock of giving up', (t) => {
+  const policy = new RestartPolicy(() => 1, 60_000);
+  policy.awaited(0);
+  t.notOk(policy.failing);
+  policy.failed(1_000);
+  t.ok(policy.failing);
+  policy.awaited(70_000);
+  t.type(policy.failed(129_999), 'number');
+  t.equal(policy.failed(130_000), undefined);
+  t.end();
+});

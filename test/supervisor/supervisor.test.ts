@@ -181,6 +181,58 @@ t.test('a larger disk is served as it was', async (t) => {
   await supervisor.close();
 });
 
+t.test('time in which nobody waited does not count towards giving up', async (t) => {
+  const { supervisor, helpers, clock } = setUp();
+  await supervisor.open();
+  helpers[0]?.die('while nothing was asked');
+  await clock.pass(0);
+  // Healthy, and nobody asks for anything.
+  await clock.pass(2 * RECOVERY_TIMEOUT_MS);
+  const io = new TestIo(1);
+  supervisor.io(io);
+  helpers.at(-1)?.die('with a request in it');
+  await clock.pass(RECOVERY_TIMEOUT_MS / 2);
+  t.same(io.results, [], 'it was asked just now');
+  helpers.at(-1)?.answer();
+  t.same(io.results, [0]);
+  await supervisor.close();
+});
+
+t.test('giving up also fails what waited for a request that fails', async (t) => {
+  const { supervisor, helpers, clock, lines } = setUp((n) =>
+    n > 0 ? { refuse: { CONNECT: 18000 } } : {},
+  );
+  await supervisor.open();
+  const behind = new TestIo(1);
+  const first = new (class extends TestIo {
+    override settled(vixError: number | bigint): void {
+      super.settled(vixError);
+      // As a range lock does.
+      supervisor.io(behind);
+    }
+  })(1);
+  supervisor.io(first);
+  helpers[0]?.die('gone');
+  await clock.pass(RECOVERY_TIMEOUT_MS + 20_000);
+  t.same([first.results, behind.results], [[1], [1]]);
+  t.equal(lines.join('').match(/no helper could be brought back/g)?.length, 1);
+  const attempts = helpers.length;
+  await clock.pass(60_000);
+  t.equal(helpers.length, attempts, 'and starts no attempt of its own');
+  await supervisor.close();
+});
+
+t.test('any number of requests is replayed', async (t) => {
+  const { supervisor, helpers, clock } = setUp();
+  await supervisor.open();
+  const count = 300_000;
+  for (let i = 0; i < count; i++) supervisor.io(new TestIo(i));
+  helpers[0]?.die('gone');
+  await clock.pass(0);
+  t.equal(helpers[1]?.seen.length, count);
+  await supervisor.close();
+});
+
 t.test('giving up fails what waits; the next request starts a new attempt', async (t) => {
   let broken = true;
   const { supervisor, helpers, clock, lines } = setUp((n) =>
