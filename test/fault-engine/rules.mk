@@ -1,0 +1,28 @@
+# The fault engine: a library with the VixDiskLib ABI that checks its caller and
+# misbehaves on command (docs/fault-engine.md), and the program that breaks its
+# rules.  Included by helper/Makefile, which sets BUILD, CC and the flags.
+
+FAULT_DIR     := ../test/fault-engine
+FAULT_LIB     := $(BUILD)/fault/lib64/libvixDiskLib.so.8
+FAULT_SOURCES := $(filter-out $(FAULT_DIR)/breach-%.c,$(wildcard $(FAULT_DIR)/*.c))
+FAULT_OBJECTS := $(FAULT_SOURCES:$(FAULT_DIR)/%.c=$(BUILD)/obj/fault/%.o)
+FAULT_BREACH  := $(BUILD)/tests/breach-driver
+
+ALL_TARGETS += $(FAULT_LIB) $(FAULT_BREACH)
+C_SOURCES   += $(wildcard $(FAULT_DIR)/*.[ch])
+CLEAN       += $(BUILD)/fault
+
+$(BUILD)/obj/fault/%.o: $(FAULT_DIR)/%.c $(FAULT_DIR)/rules.mk Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -fPIC -fvisibility=hidden -c -o $@ $<
+
+$(FAULT_LIB): $(FAULT_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-Bsymbolic -Wl,-soname,$(@F) -o $@ $^ $(LDFLAGS_ALL) -lm
+
+# Loads the library as its users do, by dlopen.
+$(FAULT_BREACH): $(BUILD)/obj/fault/breach-driver.o
+	@mkdir -p $(@D)
+	$(CC) -pthread -pie $(LDFLAGS_ALL) -o $@ $^ -ldl
+
+-include $(wildcard $(BUILD)/obj/fault/*.d)
