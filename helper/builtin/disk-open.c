@@ -154,9 +154,28 @@ refuse_extent (const struct file *file)
                    file->path);
 }
 
-/* Reads the descriptor of length bytes at offset and parses it.  Zeroes fill
- * the rest of its room; after a text file too, some programs write them.
+/* Zeroes fill a descriptor's room.  A text file has room too: QEMU writes a new
+ * CID into the old text, and when its number is shorter than the one before, a
+ * zero ends the text and up to this much of the old end stays behind it.
  */
+#define OLD_END_BYTES 8
+
+/* The length of the text of a descriptor in a room of that length. */
+static uint64_t
+text_length (const char *text, uint64_t room, bool embedded)
+{
+  uint64_t length = strnlen (text, room);
+  uint64_t end = room;
+
+  while (end > length && text[end - 1] == '\0')
+    end--;
+  /* Zeroes amid a text file are damage: what is behind them is not dropped,
+   * and the parser refuses them.
+   */
+  return embedded || end - length <= OLD_END_BYTES ? length : end;
+}
+
+/* Reads the descriptor of length bytes at offset and parses it. */
 static VixError
 read_descriptor (struct disk *disk, struct file *file, uint64_t offset,
                  uint64_t length, bool embedded)
@@ -171,10 +190,7 @@ read_descriptor (struct disk *disk, struct file *file, uint64_t offset,
     free (text);
     return err;
   }
-  if (embedded)
-    length = strnlen (text, length);
-  while (length > 0 && text[length - 1] == '\0')
-    length--;
+  length = text_length (text, length, embedded);
   if (embedded && length == 0)
     err = refuse_extent (file);
   else

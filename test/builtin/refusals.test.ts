@@ -175,3 +175,25 @@ t.test('versions and flags of the sparse format', async (t) => {
   change(73, 0x0a0d0a20);
   await refused(t, ['-r', file('other.vmdk')], 16063, /line ends were changed.*copy it again/);
 });
+
+t.test('zeroes behind the text of a descriptor', async (t) => {
+  const file = await images(t, 'monolithicFlat');
+  const disk = file('monolithicFlat.vmdk');
+  const text = readFileSync(disk, 'latin1').replace(/\0+$/, '');
+  /** What qemu writes when its new CID has that many digits. */
+  const leaveBehind = (digits: number): void => {
+    const room = Buffer.alloc(20 * 512);
+    room.write(text, 'latin1');
+    const shorter = text.replace(/^CID=.*$/m, `CID=${'7'.repeat(digits)}`);
+    room.write(`${shorter}\0`, 'latin1');
+    writeFileSync(disk, room);
+  };
+  for (const digits of [1, 4, 7, 8]) {
+    leaveBehind(digits);
+    t.match(await tryTool(disk, 'info'), { exitCode: 0, stderr: '' }, `${digits} digits`);
+  }
+  const room = Buffer.alloc(20 * 512);
+  room.write(text.replace('RW ', '\0W '), 'latin1');
+  writeFileSync(disk, room);
+  await refused(t, ['-r', disk], 16063, /the descriptor contains zero bytes$/);
+});
