@@ -71,6 +71,8 @@ harden_process (const char *parent_pid)
       || type != SOCK_STREAM)
     die (EXIT_FAILURE, "file descriptor %d is not a stream socket", CONTROL_FD);
   signal (SIGPIPE, SIG_IGN);
+  /* A file that may not grow (ulimit -f) is an error of the write. */
+  signal (SIGXFSZ, SIG_IGN);
 }
 
 void
