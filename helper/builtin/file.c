@@ -180,9 +180,11 @@ file_next_data (struct file *file, uint64_t offset, uint64_t end, bool *data,
                 uint64_t *until)
 {
   off_t next = lseek (file->fd, (off_t)offset, SEEK_DATA);
+  struct stat st;
 
   if (next == -1 && errno == ENXIO) { /* a hole up to the end of the file */
-    *data = false;
+    /* A file that was cut behind our back is no hole: reading it fails. */
+    *data = fstat (file->fd, &st) == -1 || (uint64_t)st.st_size < end;
     *until = end;
     return VIX_OK;
   }

@@ -58,6 +58,8 @@ flat_next_run (struct extent *extent, uint64_t sector, uint64_t max_sectors,
   if (*nr_sectors < max_sectors && (*allocated || *nr_sectors == 0)) {
     *allocated = true;
     *nr_sectors += (until - from) % VIXDISKLIB_SECTOR_SIZE != 0;
+    if (*nr_sectors == 0) /* a hole was punched while we looked */
+      *nr_sectors = 1;
   }
   return VIX_OK;
 }

@@ -20,6 +20,17 @@
 /* Tables that follow each other are read in pieces of this many. */
 #define TABLES_AT_ONCE 64
 
+/* Whether the table at sector lies on the directory at gd_sector. */
+static bool
+is_on_directory (const struct sparse *s, uint64_t sector, uint64_t gd_sector)
+{
+  uint64_t bytes = (uint64_t)s->header.gd_entries * sizeof (uint32_t);
+
+  return gd_sector != 0 && sector + TABLE_SECTORS > gd_sector
+         && sector * VIXDISKLIB_SECTOR_SIZE
+                < gd_sector * VIXDISKLIB_SECTOR_SIZE + bytes;
+}
+
 static VixError
 check_directory (const struct sparse *s, const uint32_t *gd)
 {
@@ -38,6 +49,12 @@ check_directory (const struct sparse *s, const uint32_t *gd)
       return log_fail (VIX_E_DISK_INVALIDDISK,
                        "%s: the image is damaged: grain table %" PRIu32
                        " is said to lie in the header",
+                       file->path, i);
+    if (is_on_directory (s, gd[i], s->header.gd_sector)
+        || is_on_directory (s, gd[i], s->header.rgd_sector))
+      return log_fail (VIX_E_DISK_INVALIDDISK,
+                       "%s: the image is damaged: grain table %" PRIu32
+                       " is said to lie in a grain directory",
                        file->path, i);
     if (end > file->size)
       return log_fail (VIX_E_DISK_INVALIDDISK,

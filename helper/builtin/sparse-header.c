@@ -113,7 +113,7 @@ read_footer (struct file *file, struct sparse_header *h)
 }
 
 static VixError
-check_kind (const struct file *file, const struct sparse_header *h)
+check_kind (const struct file *file, const struct sparse_header *h, bool at_end)
 {
   if (h->version < 1 || h->version > 3)
     return log_fail (VIX_E_DISK_UNSUPPORTEDDISKVERSION,
@@ -147,6 +147,12 @@ check_kind (const struct file *file, const struct sparse_header *h)
     return log_fail (VIX_E_DISK_NOTSUPPORTED,
                      "%s: version 3 of the sparse format (changed block "
                      "tracking) can't be written by the built-in engine; use "
+                     "-r to open it read-only",
+                     file->path);
+  if (at_end)
+    return log_fail (VIX_E_DISK_NOTSUPPORTED,
+                     "%s: a sparse file that ends with a footer can't be "
+                     "written by the built-in engine, it would bury it; use "
                      "-r to open it read-only",
                      file->path);
   if (h->flags & ~SPARSE_KNOWN_FLAGS)
@@ -210,6 +216,9 @@ check_areas (const struct file *file, const struct sparse_header *h)
       continue;
     if (a->sector > file_sectors || a->nr_sectors > file_sectors - a->sector)
       return truncated (file, "its header refers to metadata behind that");
+    /* Else a grain could lie on it, and be written. */
+    if (file->writable && a->sector + a->nr_sectors > h->overhead)
+      return damaged (file, "it says that metadata is shorter than it is");
     for (size_t j = 0; j < i; j++) {
       const struct area *b = &areas[j];
 
@@ -232,6 +241,7 @@ sparse_header_read (struct file *file, struct sparse_header *h)
 {
   uint8_t raw[SPARSE_HEADER_BYTES];
   struct sparse_header first;
+  bool at_end;
   VixError err;
 
   if (file->size < sizeof raw)
@@ -243,7 +253,8 @@ sparse_header_read (struct file *file, struct sparse_header *h)
     return log_fail (VIX_E_INCORRECT_FILE_TYPE,
                      "%s: this is not a sparse extent of a VMDK", file->path);
   decode (raw, h);
-  if (h->gd_sector == SPARSE_GD_AT_END) {
+  at_end = h->gd_sector == SPARSE_GD_AT_END;
+  if (at_end) {
     first = *h;
     err = read_footer (file, h);
     if (err != VIX_OK)
@@ -254,7 +265,7 @@ sparse_header_read (struct file *file, struct sparse_header *h)
     h->rgd_sector = 0;
     h->flags &= ~SPARSE_REDUNDANT;
   }
-  err = check_kind (file, h);
+  err = check_kind (file, h, at_end);
   if (err == VIX_OK)
     err = check_sizes (file, h);
   if (err == VIX_OK)

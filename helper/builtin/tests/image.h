@@ -34,7 +34,7 @@ enum image_kind {
   IMAGE_NR_KINDS
 };
 
-#define IMAGE_MAX_BYTES (40 * 512)
+#define IMAGE_MAX_BYTES (44 * 512)
 
 struct image {
   size_t size;

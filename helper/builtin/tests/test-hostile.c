@@ -7,6 +7,7 @@
  */
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../disk.h"
 #include "check.h"
@@ -172,6 +173,11 @@ test_noticed (void)
     { IMAGE_SPARSE, false, IMAGE_GD * SECTOR + 4, 4, UINT32_MAX },
     { IMAGE_SPARSE, true, IMAGE_RGD * SECTOR + 4, 4, 2 },
     { IMAGE_SPARSE, true, IMAGE_RGD * SECTOR + 4, 4, UINT32_MAX },
+    /* Tables on a directory, directories behind what is said of metadata. */
+    { IMAGE_SPARSE, false, IMAGE_GD * SECTOR + 4, 4, IMAGE_GD - 3 },
+    { IMAGE_SPARSE, false, IMAGE_GD * SECTOR + 4, 4, IMAGE_RGD },
+    { IMAGE_SPARSE, true, IMAGE_RGD * SECTOR + 4, 4, IMAGE_GD },
+    { IMAGE_SPARSE, true, 64, 8, IMAGE_GD },
     /* Directories on top of each other; at a place that overflows bytes. */
     { IMAGE_SPARSE, false, 56, 8, IMAGE_RGD },
     { IMAGE_SPARSE, false, 56, 8, IMAGE_DESCRIPTOR },
@@ -240,6 +246,58 @@ test_bad_grains (void)
   }
 }
 
+/* A footer is the last of a file: growing the file would bury it, so that the
+ * image could never be opened again.
+ */
+static void
+test_footer (void)
+{
+  struct image image;
+  struct disk *disk;
+  size_t end;
+
+  image_make (&image, IMAGE_PLAIN);
+  end = (image.size + SECTOR - 1) / SECTOR * SECTOR;
+  image.size = end + 3 * SECTOR;
+  CHECK (image.size <= sizeof image.bytes);
+  memset (image.bytes + end, 0, 3 * SECTOR);
+  image_put32 (&image, end + 8, 0);
+  image_put32 (&image, end + 12, 3);
+  memcpy (image.bytes + end + SECTOR, image.bytes, SECTOR);
+  image_put64 (&image, 56, UINT64_MAX);
+  image_store (&image, path);
+  CHECK (try (false));
+  CHECK_EQUAL (disk_open (path, true, &disk), VIX_E_DISK_NOTSUPPORTED);
+}
+
+/* A flat file that is cut while it is open is no hole. */
+static void
+test_cut_flat (void)
+{
+  const char *extent = image_path ("cut-flat.vmdk");
+  const char *descriptor = image_path ("cut.vmdk");
+  struct disk *disk;
+  bool allocated;
+  uint64_t n;
+  FILE *f;
+
+  CHECK ((f = fopen (extent, "w")) && ftruncate (fileno (f), 9 * SECTOR) == 0);
+  fclose (f);
+  CHECK ((f = fopen (descriptor, "w")));
+  fputs ("# Disk DescriptorFile\ncreateType=monolithicFlat\n"
+         "RW 9 FLAT \"cut-flat.vmdk\" 0\n",
+         f);
+  fclose (f);
+  CHECK_EQUAL (disk_open (descriptor, false, &disk), VIX_OK);
+  CHECK_EQUAL (disk_next_run (disk, 0, 9, &allocated, &n), VIX_OK);
+  CHECK (!allocated && n == 9);
+  CHECK (truncate (extent, 4 * SECTOR) == 0);
+  CHECK_EQUAL (disk_next_run (disk, 0, 9, &allocated, &n), VIX_OK);
+  CHECK (allocated && n == 9);
+  CHECK_EQUAL (disk_read (disk, 0, 9, data), VIX_E_DISK_NOIO);
+  disk_close (disk);
+}
+
 /* A file that ends early is refused, wherever it ends. */
 static void
 test_truncated (enum image_kind kind)
@@ -270,6 +328,7 @@ try_huge (uint64_t nr_sectors)
   image_put64 (&image, 12, nr_sectors);
   image_put64 (&image, 48, UINT64_C (1) << 20);
   image_put64 (&image, 56, UINT64_C (1) << 21);
+  image_put64 (&image, 64, UINT64_C (1) << 22);
   snprintf ((char *)image.bytes + SECTOR, 2 * SECTOR,
             "# Disk DescriptorFile\ncreateType=monolithicSparse\n"
             "RW %" PRIu64 " SPARSE \"x\"\n",
@@ -306,5 +365,7 @@ main (void)
   }
   test_noticed ();
   test_bad_grains ();
+  test_footer ();
+  test_cut_flat ();
   return 0;
 }
