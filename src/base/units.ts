@@ -11,6 +11,9 @@ const MS_PER_UNIT: Record<string, number> = {
   h: 3_600_000,
 };
 
+/** What a timer can wait: behind that it would fire at once. */
+const DURATION_MS_MAX = 24 * 24 * 3_600_000;
+
 const BYTES_PER_UNIT: Record<string, number> = {
   b: 1,
   k: 1024,
@@ -34,6 +37,9 @@ export function parseDurationMs(text: string): number {
   const parts = split(text);
   const factor = parts && MS_PER_UNIT[parts.unit === '' ? 's' : parts.unit];
   const ms = parts && factor ? Math.round(parts.value * factor) : NaN;
+  if (ms > DURATION_MS_MAX) {
+    throw new VddkNbdError('USAGE', `'${text}' is too long`, { hint: 'The longest is 24 days.' });
+  }
   if (!Number.isSafeInteger(ms)) {
     throw new VddkNbdError('USAGE', `'${text}' is not a duration`, {
       hint: 'Write it like 500ms, 2s, 10min or 1h; a bare number is seconds.',

@@ -14,10 +14,23 @@ t.test('durations', (t) => {
     ['10min', 600_000],
     ['10m', 600_000],
     ['1h', 3_600_000],
+    ['576h', 2_073_600_000],
     [' 3 S ', 3_000],
   ];
   for (const [text, ms] of cases) t.equal(parseDurationMs(text), ms, text);
-  for (const text of ['', 'x', '-1', '1d', '1 2', '1e3', '0x10', '1.', 's', '9'.repeat(30)]) {
+  for (const text of [
+    '',
+    'x',
+    '-1',
+    '1d',
+    '1 2',
+    '1e3',
+    '0x10',
+    '1.',
+    's',
+    '577h',
+    '9'.repeat(30),
+  ]) {
     t.throws(() => parseDurationMs(text), VddkNbdError, text);
   }
   t.end();
