@@ -1,4 +1,19 @@
 #!/usr/bin/env node
-import { execute } from '@oclif/core';
+// Hands over to oclif. The rule: what oclif says itself is one line of ours, never a stack trace.
+import { flush, run } from '@oclif/core';
 
-await execute({ dir: import.meta.url });
+function fail(error) {
+  const exitCode = error.oclif?.exit;
+  // A command's own exit: it has said all that there is to say.
+  if (exitCode !== undefined && error.message.startsWith('EEXIT')) process.exit(exitCode);
+  const line = String(error.message)
+    .replace(/\s+/g, ' ')
+    .replace(/\.? *$/, '');
+  process.stderr.write(`vddk-nbd: error: ${line}. See vddk-nbd --help.\n`);
+  process.exit(1);
+}
+
+process.stdout.prependListener('error', (error) => {
+  if (error.code !== 'EPIPE') fail(error);
+});
+await run(process.argv.slice(2), import.meta.url).then(flush, fail);

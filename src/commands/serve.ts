@@ -16,7 +16,15 @@ function oneLine(message: string): string {
   return stripVTControlCharacters(message)
     .replace(/\s*See more help with --help$/, '')
     .replace(/\s+/g, ' ')
+    .replace(/\.? *$/, '')
     .trim();
+}
+
+/** What to do about `error`, whose line is `message`. */
+function hintFor(error: Error, message: string): string | undefined {
+  // Anything may fail by it, a lazy import too.
+  if (/\bE[MN]FILE\b/.test(message)) return 'Raise the limit of open files (ulimit -n 1024).';
+  return error instanceof VddkNbdError ? error.hint : 'See vddk-nbd serve --help.';
 }
 
 export default class Serve extends Command {
@@ -157,7 +165,7 @@ export default class Serve extends Command {
       return Promise.reject(error);
     const log = createLog({ write: (line) => process.stderr.write(line), verbose: false });
     const message = oneLine(messageOf(error));
-    const hint = error instanceof VddkNbdError ? error.hint : 'See vddk-nbd serve --help.';
+    const hint = hintFor(error, message);
     log.error(hint === undefined ? message : `${message}. ${hint}`);
     if (process.env['DEBUG']) process.stderr.write(`${error.stack ?? ''}\n`);
     this.exit(1);

@@ -1,6 +1,7 @@
 // The process of one helper: spawned, watched, killed, and cleaned up behind. The only importer of
 // execa. Knows no protocol: live-helper.ts does. The rule: what counts is the exit event, for a
 // dying process may have closed its streams long before.
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -125,7 +126,7 @@ export class HelperProcess {
 
   #neverLived(why: string): HelperEnd {
     const { command } = this.#options;
-    const hint = command === undefined ? ' (run make)' : '';
+    const hint = command === undefined && !existsSync(HELPER_PATH) ? ' (run make)' : '';
     const reason = this.#killedBecause ?? `could not be started: ${why}${hint}`;
     return { reason, exitCode: undefined, signal: undefined };
   }

@@ -8,6 +8,18 @@ import path from 'node:path';
 import { messageOf, VddkNbdError } from '../base/errors.js';
 import type { Janitor } from './janitor.js';
 
+/** @throws VddkNbdError SYSTEM if there is no place for it */
+function makeDirectory(): string {
+  try {
+    return mkdtempSync(path.resolve(tmpdir(), 'vddk-nbd-'));
+  } catch (error) {
+    throw new VddkNbdError('SYSTEM', `no temporary directory can be made: ${messageOf(error)}`, {
+      hint: 'Set TMPDIR to a directory that can be written.',
+      cause: error,
+    });
+  }
+}
+
 /** The list of things to remove, last made first. */
 export class Leavings {
   readonly #janitor: Janitor | undefined;
@@ -28,7 +40,7 @@ export class Leavings {
   /** A directory that only we can enter: one for this process, made when it is first asked for. */
   directory(): string {
     if (this.#directory !== undefined) return this.#directory;
-    const directory = mkdtempSync(path.join(tmpdir(), 'vddk-nbd-'));
+    const directory = makeDirectory();
     this.#directory = directory;
     this.add(() => {
       rmSync(directory, { recursive: true });

@@ -27,9 +27,14 @@ export type ListenPlan =
 
 /**
  * Decides where to listen.
- * @throws VddkNbdError USAGE if other machines could connect and --insecure was not given.
+ * @throws VddkNbdError USAGE if a place is empty, or if other machines could connect and
+ * --insecure was not given.
  */
 export function planListen(flags: ListenFlags): ListenPlan {
+  if (flags.unix === '' || flags.ipaddr === '') {
+    const flag = flags.unix === '' ? '--unix' : '--ipaddr';
+    throw new VddkNbdError('USAGE', `${flag} is empty`, { hint: 'Give it a value.' });
+  }
   if (flags.unix === '-') return { kind: 'private' };
   if (flags.unix !== undefined) return { kind: 'unix', path: flags.unix };
   if (flags.run !== undefined && flags.port === undefined && flags.ipaddr === undefined) {

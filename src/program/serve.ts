@@ -140,6 +140,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   const { log } = options;
   const plan = planListen(options);
   checkMemory(options.memoryBytes);
+  if (options.pidfile === '') {
+    throw new VddkNbdError('USAGE', '--pidfile is empty', { hint: 'Give it a value.' });
+  }
   if (plan.kind === 'tcp' && plan.open) {
     log.warning(`anyone who can reach ${plan.host} has this disk; nothing is encrypted`);
   }

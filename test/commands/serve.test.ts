@@ -41,7 +41,9 @@ t.test('the manifest is of this command', (t) => {
 t.test('version, and a command that does not exist', async (t) => {
   t.match(await run(RUN, ['--version']), { exitCode: 0, stdout: /^vddk-nbd\/\d+\.\d+\.\d+ / });
   const unknown = await run(RUN, ['sevre']);
-  t.match(unknown, { exitCode: 1, stderr: /sevre not found/ });
+  t.match(unknown, { exitCode: 1, stderr: /^vddk-nbd: error: command sevre not found\. .*$/ });
+  const unheard = await run('sh', ['-c', '"$0" serve --help >/dev/full', RUN]);
+  t.match(unheard, { exitCode: 1, stderr: /^vddk-nbd: error: ENOSPC.*$/ });
 });
 
 t.test('the stack of an error is shown with DEBUG alone', async (t) => {

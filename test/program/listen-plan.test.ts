@@ -23,6 +23,12 @@ t.test('defaults and combinations', (t) => {
   t.end();
 });
 
+t.test('an empty place is none', (t) => {
+  t.throws(() => planListen({ ...none, unix: '' }), { message: '--unix is empty' });
+  t.throws(() => planListen({ ...none, ipaddr: '' }), { message: '--ipaddr is empty' });
+  t.end();
+});
+
 t.test('an address that others can reach needs --insecure', (t) => {
   t.throws(() => planListen({ ...none, ipaddr: '0.0.0.0' }), VddkNbdError);
   t.throws(() => planListen({ ...none, ipaddr: 'example.com', run: 'true' }), VddkNbdError);
