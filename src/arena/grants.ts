@@ -106,6 +106,31 @@ export class Grants {
     this.#serve();
   }
 
+  /**
+   * Takes those write slots of a granted `demand` from it for which `isKept` says so. They are
+   * nobody's then, and count for no session, until they are given back.
+   */
+  keep(demand: Demand, isKept: (slot: Slot) => boolean): void {
+    if (demand.account === undefined) return;
+    let left = 0;
+    for (const slot of demand.writeSlots) {
+      if (isKept(slot)) demand.account.writeBytes -= slot.sizeBytes;
+      else demand.writeSlots[left++] = slot;
+    }
+    demand.writeSlots.length = left;
+  }
+
+  /** Frees a write slot that was kept. */
+  giveBack(slot: Slot): void {
+    this.#arenas.write.free(slot);
+    this.#serve();
+  }
+
+  /** Whether any demand waits. */
+  get isWaiting(): boolean {
+    return this.#queue.length > 0;
+  }
+
   /** When the oldest demand of another session began to wait for memory (Clock.nowMs). */
   oldestWaitSinceMs(exceptSession: object): number | undefined {
     let oldestMs: number | undefined;

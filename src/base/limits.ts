@@ -84,6 +84,15 @@ export const RESTART_BACKOFF_MAX_MS = 10_000;
 /** Without a completed I/O for this long, pending requests get EIO. */
 export const RECOVERY_TIMEOUT_MS = 600_000;
 
+/** Unflushed writes remembered for one disk; half of them make us flush. */
+export const JOURNAL_ENTRIES_MAX = 65_536;
+/** After this long without writes we flush what is unflushed, so that a death costs little. */
+export const JOURNAL_IDLE_FLUSH_MS = 1_000;
+/** Journal writes that are in a fresh helper at once. */
+export const REPLAY_PIECES_IN_FLIGHT_MAX = 16;
+/** Lines about unflushed ranges at a stop that went wrong. */
+export const UNFLUSHED_LINES_MAX = 16;
+
 invariant(PIECE_BYTES_MAX % SLOT_BYTES_MIN === 0, 'a piece is whole slots');
 invariant(REQUEST_BYTES_MAX % PIECE_BYTES_MAX === 0, 'a request is whole pieces');
 invariant(MEMORY_BYTES_MIN / 2 >= 4 * PIECE_BYTES_MAX, 'the smallest arena holds four pieces');

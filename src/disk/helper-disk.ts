@@ -13,15 +13,19 @@ import {
   REQUEST_BYTES_MAX,
   SECTOR_BYTES,
   SHUTDOWN_TIMEOUT_MS,
+  UNFLUSHED_LINES_MAX,
 } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import type { Helper, HelperListener } from '../helper/helper.js';
+import type { JournalEntry } from '../supervisor/journal.js';
 import type { SessionFacts } from '../supervisor/open-session.js';
 import { RangeLock } from '../supervisor/range-lock.js';
 import { Supervisor } from '../supervisor/supervisor.js';
 import type { SessionParams } from '../supervisor/open-session.js';
+import { WriteBack } from '../supervisor/write-back.js';
 import { type Disk, type DiskClient, DiskRequest, type DiskSession } from './disk.js';
 import { Job, type JobHost, type Piece } from './job.js';
+import { KeptSlots } from './kept-slots.js';
 import { diskErrorOf } from './vix-disk-error.js';
 
 /** VixDiskLib_Open's read-only flag (helper/vixdisklib.h). */
@@ -39,6 +43,8 @@ export interface HelperDiskOptions {
   /** Both arenas together; at least MEMORY_BYTES_MIN. */
   memoryBytes: number;
   startHelper: (arenas: Arenas, listener: HelperListener) => Helper;
+  /** Whether the library may forget writes that it has not flushed when its process dies. */
+  buffersWrites: boolean;
   clock: Clock;
   log: Log;
   random: () => number;
@@ -51,6 +57,20 @@ export interface HelperDiskOptions {
 export async function openHelperDisk(options: HelperDiskOptions): Promise<HelperDisk> {
   invariant(options.memoryBytes >= MEMORY_BYTES_MIN, 'memory is checked by the command');
   const arenas = Arenas.create(options.memoryBytes);
+  const grants = new Grants(arenas, options.clock);
+  const keptSlots = options.buffersWrites ? new KeptSlots(grants) : undefined;
+  const writeBack =
+    keptSlots &&
+    new WriteBack({
+      name: options.name,
+      journal: keptSlots.journal,
+      journalBytesMax: arenas.write.bytes,
+      clock: options.clock,
+      log: options.log,
+      runFlush: (flush) => {
+        supervisor.io(flush);
+      },
+    });
   const supervisor = new Supervisor({
     name: options.name,
     session: {
@@ -65,14 +85,24 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
     clock: options.clock,
     log: options.log,
     random: options.random,
+    ...(writeBack && { writeBack }),
   });
   try {
     const facts = await supervisor.open();
-    return new HelperDisk(options, arenas, supervisor, facts);
+    const memory = { arenas, grants, keptSlots, writeBack };
+    return new HelperDisk(options, memory, supervisor, facts);
   } catch (thrown) {
     arenas.close();
     throw thrown;
   }
+}
+
+/** The memory of a disk, and what keeps it beyond requests if the library buffers writes. */
+interface DiskMemory {
+  arenas: Arenas;
+  grants: Grants;
+  keptSlots: KeptSlots | undefined;
+  writeBack: WriteBack | undefined;
 }
 
 /** One client connection's requests. */
@@ -126,7 +156,7 @@ export class HelperDisk implements Disk, JobHost {
   readonly zeroOffsetBytes: number;
   readonly facts: SessionFacts;
   readonly grants: Grants;
-  readonly #arenas: Arenas;
+  readonly #memory: DiskMemory;
   readonly #supervisor: Supervisor;
   readonly #clock: Clock;
   readonly #locks = new RangeLock();
@@ -138,11 +168,12 @@ export class HelperDisk implements Disk, JobHost {
 
   constructor(
     options: HelperDiskOptions,
-    arenas: Arenas,
+    memory: DiskMemory,
     supervisor: Supervisor,
     facts: SessionFacts,
   ) {
     const { info } = facts;
+    const { arenas } = memory;
     this.facts = facts;
     this.sizeBytes = info.capacitySectors * SECTOR_BYTES;
     this.readOnly = (options.session.open.flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY) !== 0;
@@ -154,8 +185,8 @@ export class HelperDisk implements Disk, JobHost {
       info.physicalSectorBytes,
     );
     this.zeroOffsetBytes = arenas.zeroOffsetBytes;
-    this.grants = new Grants(arenas, options.clock);
-    this.#arenas = arenas;
+    this.grants = memory.grants;
+    this.#memory = memory;
     this.#supervisor = supervisor;
     this.#clock = options.clock;
   }
@@ -186,6 +217,7 @@ export class HelperDisk implements Disk, JobHost {
       this.#granted(job);
       return true;
     }
+    this.#memory.writeBack?.flushSoon();
     // Zeroes carry no payload: the connection need not wait for the memory of their edges.
     return request.op === 'zero';
   }
@@ -197,6 +229,7 @@ export class HelperDisk implements Disk, JobHost {
 
   /** DiskSession.release() and abandon(). */
   release(job: Job): void {
+    this.#memory.keptSlots?.takeFrom(job.demand);
     this.grants.release(job.demand);
     job.request.job = undefined;
     job.request.pieces.length = 0;
@@ -215,8 +248,14 @@ export class HelperDisk implements Disk, JobHost {
       request.errorText = `the disk library failed with VixError ${String(vixError)}`;
     }
     this.#running--;
+    if (this.grants.isWaiting) this.#memory.writeBack?.flushSoon();
     job.client.completed(request);
     if (this.#running === 0) this.#drained?.();
+  }
+
+  /** Writes that were answered and that no flush has covered, if the library buffers writes. */
+  get unflushedWrites(): number {
+    return this.#memory.keptSlots?.journal.entries.length ?? 0;
   }
 
   close(): Promise<string[]> {
@@ -237,10 +276,11 @@ export class HelperDisk implements Disk, JobHost {
     if (!this.readOnly && this.canFlush) {
       const error = await this.#lastFlush();
       if (error !== undefined) reasons.push(`the last flush failed: ${error}`);
+      reasons.push(...unflushedLines(this.#memory.keptSlots?.journal.entries ?? []));
     }
     timer.cancel();
     await this.#supervisor.close();
-    this.#arenas.close();
+    this.#memory.arenas.close();
     return reasons;
   }
 
@@ -295,4 +335,15 @@ function lend(request: DiskRequest, slots: readonly Slot[], headBytes: number): 
     startBytes = 0;
   }
   invariant(leftBytes === 0, 'the grant covers the request');
+}
+
+/** A line for each write that was answered and is not durable; the last one counts the rest. */
+function unflushedLines(entries: readonly JournalEntry[]): string[] {
+  const lines = entries.slice(0, UNFLUSHED_LINES_MAX).map(({ startSector, nrSectors }) => {
+    const startBytes = startSector * SECTOR_BYTES;
+    return `not flushed: ${nrSectors * SECTOR_BYTES} bytes at offset ${startBytes}`;
+  });
+  const rest = entries.length - lines.length;
+  if (rest > 0) lines.push(`not flushed: ${rest} more writes`);
+  return lines;
 }

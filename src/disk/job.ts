@@ -115,12 +115,20 @@ export class Job extends LockedRange {
     this.#host.finished(this, this.#vixError);
   }
 
-  #run(op: IoOpNumber, startSector: number, nrSectors: number, arenaOffset: number): void {
+  #run(
+    op: IoOpNumber,
+    startSector: number,
+    nrSectors: number,
+    arenaOffset: number,
+    memory?: object,
+  ): void {
     const piece = this.#idlePieces.pop() ?? new Piece(this);
     piece.op = op;
     piece.startSector = startSector;
     piece.nrSectors = nrSectors;
     piece.arenaOffset = arenaOffset;
+    piece.memory = memory;
+    piece.failedBefore = false;
     this.#outstanding++;
     this.#host.run(piece);
   }
@@ -136,7 +144,7 @@ export class Job extends LockedRange {
     let sector = this.startSector;
     for (const slot of slots) {
       const nrSectors = Math.min(pieceSectors, this.endSector - sector);
-      this.#run(op, sector, nrSectors, slot.offsetBytes);
+      this.#run(op, sector, nrSectors, slot.offsetBytes, slot);
       sector += nrSectors;
     }
     invariant(sector === this.endSector, 'the slots of a request cover its sectors');
@@ -203,11 +211,11 @@ export class Job extends LockedRange {
     const lastSector = this.endSector - 1;
     const onlyTail = this.headBytes === 0;
     if (!onlyTail) {
-      this.#run(IO_OPS.WRITE, this.startSector, 1, slot.offsetBytes);
+      this.#run(IO_OPS.WRITE, this.startSector, 1, slot.offsetBytes, slot);
       this.#zeroSector++;
     }
     if (this.tailBytes > 0 && (onlyTail || lastSector > this.startSector)) {
-      this.#run(IO_OPS.WRITE, lastSector, 1, slot.offsetBytes + SECTOR_BYTES);
+      this.#run(IO_OPS.WRITE, lastSector, 1, slot.offsetBytes + SECTOR_BYTES, slot);
       this.#zeroEndSector--;
     }
   }

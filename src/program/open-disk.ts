@@ -81,6 +81,8 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
         open: { path: file, flags: readOnly ? VIXDISKLIB_FLAG_OPEN_READ_ONLY : 0 },
       },
       memoryBytes: options.memoryBytes,
+      // The built-in engine's writes are in the kernel when they are answered.
+      buffersWrites: !readOnly && libraries.engine !== 'builtin',
       startHelper: ({ readFd, writeFd }, listener) =>
         startHelper({
           libraryDirs,

@@ -8,12 +8,14 @@ import { invariant, messageOf } from '../base/errors.js';
 import { CLOSE_TIMEOUT_MS, SECTOR_BYTES } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import type { Helper, HelperEnd, HelperListener } from '../helper/helper.js';
-import type { HelperEvent } from '../helper/protocol.js';
+import { type HelperEvent, IO_OPS } from '../helper/protocol.js';
 import { startDeadline } from './deadline.js';
 import { startHeartbeat } from './heartbeat.js';
+import { JournalReplay, ReplayIo } from './journal-replay.js';
 import { openSession, type SessionFacts, type SessionParams } from './open-session.js';
 import { RestartPolicy } from './restart-policy.js';
 import { type AnswerJudge, SupervisedIo } from './supervised-io.js';
+import type { WriteBack } from './write-back.js';
 
 /** Given to requests that no helper could run: VIX_E_FAIL. */
 const VIX_E_FAIL = 1;
@@ -30,6 +32,8 @@ export interface SupervisorOptions {
   log: Log;
   /** Numbers in [0, 1) for the jitter of restarts. */
   random: () => number;
+  /** For a library that may forget writes when its process dies: what remembers them. */
+  writeBack?: WriteBack;
 }
 
 /** The first open failed. `cause` is the refusal; `libraryLines` what the library said about it. */
@@ -45,10 +49,13 @@ export class OpenFailure extends Error {
 
 /** What `helper` has not answered. It was given nothing but supervised requests. */
 function supervisedIn(helper: Helper): SupervisedIo[] {
-  return helper.takeInFlight().filter((io) => io instanceof SupervisedIo);
+  return helper
+    .takeInFlight()
+    .filter((io) => io instanceof SupervisedIo)
+    .filter((io) => !(io instanceof ReplayIo));
 }
 
-type State = 'new' | 'running' | 'recovering' | 'given up' | 'closed';
+type State = 'new' | 'running' | 'replaying' | 'recovering' | 'given up' | 'closed';
 
 /** The helpers of one disk, one after another. */
 export class Supervisor implements AnswerJudge {
@@ -69,6 +76,10 @@ export class Supervisor implements AnswerJudge {
   /** How many of #waiting were in a helper that died. */
   #replays = 0;
   #progress = false;
+  /** The number of the present open: what succeeded in an earlier one may be forgotten. */
+  #epoch = 0;
+  /** Journal entries between two flushes of a replay; halved by each death during one. */
+  #chunkEntries = Infinity;
   #diedAtMs = 0;
   #cause = '';
   #openingLines: string[] | undefined;
@@ -95,6 +106,8 @@ export class Supervisor implements AnswerJudge {
       throw new OpenFailure(thrown, lines);
     }
     this.#openingLines = undefined;
+    const { writeBack } = this.#options;
+    if (writeBack) writeBack.canFlush = this.#facts.hello.functions.includes('Flush');
     for (const line of lines) this.#options.log.warning(line);
     this.#run(helper);
     return this.#facts;
@@ -107,7 +120,7 @@ export class Supervisor implements AnswerJudge {
       this.#policy.awaited(this.#options.clock.nowMs());
     }
     if (this.#state === 'running') {
-      this.#helper?.io(io);
+      this.#dispatch(io);
       return;
     }
     this.#waiting.push(io);
@@ -125,7 +138,17 @@ export class Supervisor implements AnswerJudge {
 
   /** An answer of the present helper. */
   answered(io: SupervisedIo, vixError: number | bigint): void {
-    if (vixError === 0) this.#progress = true;
+    const { writeBack } = this.#options;
+    if (vixError === 0) {
+      this.#progress = true;
+      writeBack?.succeeded(io, this.#epoch);
+    } else if (writeBack !== undefined && io.op === IO_OPS.FLUSH && !io.failedBefore) {
+      // It covers nothing, and what the library holds can't be trusted: all of it is written again.
+      io.failedBefore = true;
+      this.#waiting.push(io);
+      this.#helper?.kill(`its flush failed with VixError ${String(vixError)}`);
+      return;
+    }
     this.#unsettled--;
     io.settled(vixError);
   }
@@ -138,6 +161,7 @@ export class Supervisor implements AnswerJudge {
     if (this.#state === 'closed') return;
     const wasRunning = this.#state === 'running';
     this.#state = 'closed';
+    this.#options.writeBack?.stop();
     this.#restartTimer?.cancel();
     this.#heartbeat?.cancel();
     const helper = this.#helper;
@@ -190,16 +214,61 @@ export class Supervisor implements AnswerJudge {
   }
 
   #run(helper: Helper): void {
-    this.#state = 'running';
+    this.#epoch++;
     this.#progress = false;
     this.#heartbeat = startHeartbeat(helper, this.#options.clock);
     void helper.ended.then((end) => {
       this.#died(helper, end);
     });
+    if (this.#options.writeBack === undefined) this.#goOn();
+    else this.#replay(helper, this.#options.writeBack);
+  }
+
+  /** What the old library may have forgotten comes first. */
+  #replay(helper: Helper, { journal, canFlush }: WriteBack): void {
+    this.#state = 'replaying';
+    const replay = new JournalReplay({
+      journal,
+      epoch: this.#epoch,
+      canFlush,
+      chunkEntries: this.#chunkEntries,
+      send: (io) => {
+        helper.io(io);
+      },
+      done: ({ op, vixError }) => {
+        if (this.#state !== 'replaying') return;
+        if (vixError !== 0 && op === 'write') {
+          // The restart policy must not take the writes before it for progress.
+          this.#progress = false;
+          helper.kill(`writing the journal again failed with VixError ${String(vixError)}`);
+          return;
+        }
+        // After a failed flush the journal is as it was, for the next flush to cover.
+        this.#chunkEntries = Infinity;
+        this.#goOn();
+      },
+      progressed: () => {
+        this.#progress = true;
+      },
+    });
+    replay.start();
+  }
+
+  /** The helper is as the old one was: on with what waits. */
+  #goOn(): void {
+    this.#state = 'running';
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#replays = 0;
-    for (const io of waiting) helper.io(io);
+    for (const io of waiting) this.#dispatch(io);
+  }
+
+  #dispatch(io: SupervisedIo): void {
+    const { writeBack } = this.#options;
+    if (writeBack !== undefined && io.op === IO_OPS.FLUSH) {
+      io.mark = writeBack.journal.mark(this.#epoch);
+    }
+    this.#helper?.io(io);
   }
 
   #died(helper: Helper, end: HelperEnd): void {
@@ -207,6 +276,7 @@ export class Supervisor implements AnswerJudge {
     this.#heartbeat?.cancel();
     this.#helper = undefined;
     this.deaths++;
+    if (this.#state === 'replaying') this.#halveChunk();
     if (this.#progress) this.#policy.progressed();
     const inFlight = supervisedIn(helper);
     // Not unshift(...): there may be more of them than a call can have arguments.
@@ -216,6 +286,11 @@ export class Supervisor implements AnswerJudge {
     this.#cause = end.reason;
     this.#state = 'recovering';
     this.#scheduleRestart(end.reason);
+  }
+
+  #halveChunk(): void {
+    const entries = this.#options.writeBack?.journal.entries.length ?? 0;
+    this.#chunkEntries = Math.max(1, Math.floor(Math.min(this.#chunkEntries, entries) / 2));
   }
 
   /** Plans the next attempt, or gives up. */

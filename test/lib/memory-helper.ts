@@ -16,7 +16,11 @@ export interface ArenaFds {
 /** What outlives helpers: the bytes of the disk, and what was done to it. */
 export class MemoryBacking {
   readonly bytes: Buffer;
+  /** True: a helper keeps its writes to itself until it flushes. */
+  isVolatile = false;
   flushes = 0;
+  /** What the next flushes answer, if not 0. */
+  readonly flushErrors: number[] = [];
   /** First sectors for which the library fails, and with what. */
   readonly failing = new Map<number, number>();
 
@@ -28,6 +32,8 @@ export class MemoryBacking {
 export class MemoryHelper extends SimHelper {
   readonly #backing: MemoryBacking;
   readonly #arenas: ArenaFds;
+  /** The disk as this helper sees it. */
+  readonly #bytes: Buffer;
 
   constructor(
     listener: HelperListener,
@@ -41,18 +47,29 @@ export class MemoryHelper extends SimHelper {
     });
     this.#backing = backing;
     this.#arenas = arenas;
+    this.#bytes = backing.isVolatile ? Buffer.from(backing.bytes) : backing.bytes;
+  }
+
+  /** Some of what a volatile helper has not flushed lands all the same, sector by sector. */
+  leak(isLeaked: (sector: number) => boolean): void {
+    for (let startBytes = 0; startBytes < this.#bytes.length; startBytes += SECTOR_BYTES) {
+      if (!isLeaked(startBytes / SECTOR_BYTES)) continue;
+      this.#bytes.copy(this.#backing.bytes, startBytes, startBytes, startBytes + SECTOR_BYTES);
+    }
   }
 
   /** Does what `io` asks, without answering it. `sectors` limits a write that dies half-way. */
   perform(io: HelperIo, sectors = io.nrSectors): number {
     if (io.op === IO_OPS.FLUSH) {
       this.#backing.flushes++;
-      return 0;
+      const error = this.#backing.flushErrors.shift() ?? 0;
+      if (error === 0) this.leak(() => true);
+      return error;
     }
     const failure = this.#backing.failing.get(io.startSector);
     if (failure !== undefined) return failure;
     const startBytes = io.startSector * SECTOR_BYTES;
-    const view = this.#backing.bytes.subarray(startBytes, startBytes + sectors * SECTOR_BYTES);
+    const view = this.#bytes.subarray(startBytes, startBytes + sectors * SECTOR_BYTES);
     if (io.op === IO_OPS.READ) writeSync(this.#arenas.readFd, view, 0, view.length, io.arenaOffset);
     else readSync(this.#arenas.writeFd, view, 0, view.length, io.arenaOffset);
     return 0;

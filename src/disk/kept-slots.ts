@@ -1,0 +1,29 @@
+// Write slots that outlive their request, because the journal may have to write them again.
+// The disk over a helper hands them over when it releases a request; the journal gives them back.
+// The rule: a slot is freed by whoever lets go of it last, the request or the journal.
+import type { Demand, Grants } from '../arena/grants.js';
+import { Slot } from '../arena/slots.js';
+import { Journal } from '../supervisor/journal.js';
+
+export class KeptSlots {
+  readonly journal: Journal;
+  readonly #grants: Grants;
+  /** Released by their requests, and still in the journal. */
+  readonly #kept = new Set<Slot>();
+
+  constructor(grants: Grants) {
+    this.#grants = grants;
+    this.journal = new Journal((memory) => {
+      if (memory instanceof Slot && this.#kept.delete(memory)) this.#grants.giveBack(memory);
+    });
+  }
+
+  /** Takes over those slots of `demand`, which is about to be released, that the journal holds. */
+  takeFrom(demand: Demand): void {
+    this.#grants.keep(demand, (slot) => {
+      const isHeld = this.journal.holds(slot);
+      if (isHeld) this.#kept.add(slot);
+      return isHeld;
+    });
+  }
+}

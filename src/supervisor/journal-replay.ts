@@ -1,0 +1,147 @@
+// Writes the journal again into a fresh helper, before anything else runs there: in chunks, each
+// ended by a flush that removes it. Inside a chunk, entries run together as long as they don't
+// overlap. The supervisor makes one for each helper that comes after a death.
+// The rule: an entry's order is its order of effect; one that overlaps an earlier one waits for it.
+import { PIECE_BYTES_MAX, REPLAY_PIECES_IN_FLIGHT_MAX, SECTOR_BYTES } from '../base/limits.js';
+import { IO_OPS, type IoOpNumber } from '../helper/protocol.js';
+import type { FlushMark, Journal, JournalEntry } from './journal.js';
+import { type AnswerJudge, SupervisedIo } from './supervised-io.js';
+
+const PIECE_SECTORS = PIECE_BYTES_MAX / SECTOR_BYTES;
+
+/** How a replay ended, if the helper lived: the error of a write or flush, or 0. */
+type ReplayDone = (result: { op: 'write' | 'flush'; vixError: number | bigint }) => void;
+
+/** A request of the replay. It is judged by the replay, and never replayed itself. */
+export class ReplayIo extends SupervisedIo {
+  op: IoOpNumber = IO_OPS.FLUSH;
+
+  settled(): void {
+    return;
+  }
+}
+
+export class JournalReplay implements AnswerJudge {
+  readonly #journal: Journal;
+  readonly #epoch: number;
+  readonly #canFlush: boolean;
+  readonly #chunkEntries: number;
+  readonly #send: (io: ReplayIo) => void;
+  readonly #done: ReplayDone;
+  readonly #progressed: () => void;
+  /** The present chunk, and the first of it that was not begun. */
+  #chunk: readonly JournalEntry[] = [];
+  #next = 0;
+  /** The entries of the present wave, which don't overlap; how far it is sent. */
+  #wave: JournalEntry[] = [];
+  #sentEntries = 0;
+  #sentSectors = 0;
+  #mark: FlushMark | undefined;
+  #outstanding = 0;
+  #vixError: number | bigint = 0;
+
+  /** Replays entries that are not of `epoch`, `chunkEntries` (1 or more) before each flush. */
+  constructor(options: {
+    journal: Journal;
+    epoch: number;
+    canFlush: boolean;
+    chunkEntries: number;
+    send: (io: ReplayIo) => void;
+    done: ReplayDone;
+    /** Called for each request that succeeded. */
+    progressed: () => void;
+  }) {
+    this.#journal = options.journal;
+    this.#epoch = options.epoch;
+    this.#canFlush = options.canFlush;
+    this.#chunkEntries = options.chunkEntries;
+    this.#send = options.send;
+    this.#done = options.done;
+    this.#progressed = options.progressed;
+  }
+
+  /** Begins the next chunk; calls `done` if there is none. */
+  start(): void {
+    const old = this.#journal.entries.filter(({ epoch }) => epoch !== this.#epoch);
+    this.#chunk = old.slice(0, this.#chunkEntries);
+    this.#next = 0;
+    if (this.#chunk.length === 0) this.#done({ op: 'write', vixError: 0 });
+    else this.#nextWave();
+  }
+
+  answered(io: SupervisedIo, vixError: number | bigint): void {
+    this.#outstanding--;
+    if (vixError === 0) this.#progressed();
+    else if (this.#vixError === 0) this.#vixError = vixError;
+    if (io.op === IO_OPS.FLUSH) {
+      this.#flushed();
+      return;
+    }
+    if (this.#vixError === 0) this.#sendPieces();
+    if (this.#outstanding > 0) return;
+    if (this.#vixError !== 0) {
+      this.#done({ op: 'write', vixError: this.#vixError });
+      return;
+    }
+    for (const entry of this.#wave) entry.epoch = this.#epoch;
+    if (this.#next < this.#chunk.length) this.#nextWave();
+    else if (this.#canFlush) this.#flush();
+    else this.start();
+  }
+
+  #nextWave(): void {
+    this.#wave = [];
+    this.#sentEntries = 0;
+    this.#sentSectors = 0;
+    for (; this.#next < this.#chunk.length; this.#next++) {
+      const entry = this.#chunk[this.#next];
+      if (entry === undefined || this.#wave.length === REPLAY_PIECES_IN_FLIGHT_MAX) break;
+      if (this.#wave.some((other) => overlap(entry, other))) break;
+      this.#wave.push(entry);
+    }
+    this.#sendPieces();
+  }
+
+  /** Pieces of at most PIECE_BYTES_MAX; only runs of zeroes, all from one place, are longer. */
+  #sendPieces(): void {
+    while (this.#outstanding < REPLAY_PIECES_IN_FLIGHT_MAX) {
+      const entry = this.#wave[this.#sentEntries];
+      if (entry === undefined) return;
+      const io = new ReplayIo();
+      io.op = IO_OPS.WRITE;
+      io.startSector = entry.startSector + this.#sentSectors;
+      io.nrSectors = Math.min(PIECE_SECTORS, entry.nrSectors - this.#sentSectors);
+      io.arenaOffset = entry.arenaOffset;
+      this.#sentSectors += io.nrSectors;
+      if (this.#sentSectors === entry.nrSectors) {
+        this.#sentEntries++;
+        this.#sentSectors = 0;
+      }
+      this.#sendOne(io);
+    }
+  }
+
+  #sendOne(io: ReplayIo): void {
+    io.judge = this;
+    this.#outstanding++;
+    this.#send(io);
+  }
+
+  #flush(): void {
+    this.#mark = this.#journal.mark(this.#epoch);
+    this.#sendOne(new ReplayIo());
+  }
+
+  #flushed(): void {
+    if (this.#vixError !== 0) {
+      this.#done({ op: 'flush', vixError: this.#vixError });
+      return;
+    }
+    if (this.#mark !== undefined) this.#journal.covered(this.#mark);
+    this.start();
+  }
+}
+
+function overlap(a: JournalEntry, b: JournalEntry): boolean {
+  return a.startSector < b.startSector + b.nrSectors && b.startSector < a.startSector + a.nrSectors;
+}

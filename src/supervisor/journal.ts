@@ -1,0 +1,128 @@
+// What a library may still forget: writes whose success we have seen and that no later flush has
+// covered. The slots of the write arena that hold their bytes stay lent until then, so that after
+// a death everything can be written again. Pure; the supervisor keeps one per disk.
+// The rule: a flush covers only entries whose success, in the flush's own epoch, was processed
+// before the flush was dispatched.
+import { SECTOR_BYTES } from '../base/limits.js';
+
+/** A write, or a run of zeroes, to be repeated after a death. */
+export interface JournalEntry {
+  startSector: number;
+  nrSectors: number;
+  /** Where its bytes are in the write arena. */
+  readonly arenaOffset: number;
+  /** The slot that holds them; undefined: the constant zeroes. */
+  readonly memory: object | undefined;
+  /** The open in which its last success was seen. */
+  epoch: number;
+  /** Order of success, and so of effect. */
+  sequence: number;
+}
+
+/** What a flush covers if it succeeds: see mark(). */
+export interface FlushMark {
+  epoch: number;
+  upToSequence: number;
+}
+
+/** The unflushed writes of one disk, oldest first. */
+export class Journal {
+  readonly #freeMemory: (memory: object) => void;
+  #entries: JournalEntry[] = [];
+  #sequence = 0;
+  /** No entry up to this one may grow: a flush may have been dispatched that covers it. */
+  #markedSequence = 0;
+  /** Entries by memory: the edges of one request share a slot. */
+  readonly #references = new Map<object, number>();
+  #bytes = 0;
+
+  /** `freeMemory` is told when no entry refers to some memory any more. */
+  constructor(freeMemory: (memory: object) => void) {
+    this.#freeMemory = freeMemory;
+  }
+
+  get entries(): readonly JournalEntry[] {
+    return this.#entries;
+  }
+
+  /** Bytes of entries that hold memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether an entry refers to `memory`. */
+  holds(memory: object): boolean {
+    return this.#references.has(memory);
+  }
+
+  /** A write succeeded in `epoch`. Zeroes that continue the last entry make it longer. */
+  add(write: Pick<JournalEntry, 'startSector' | 'nrSectors' | 'arenaOffset' | 'memory' | 'epoch'>) {
+    const last = this.#entries.at(-1);
+    if (
+      last !== undefined &&
+      last.memory === undefined &&
+      write.memory === undefined &&
+      last.epoch === write.epoch &&
+      last.sequence > this.#markedSequence &&
+      last.startSector + last.nrSectors === write.startSector
+    ) {
+      last.nrSectors += write.nrSectors;
+      return;
+    }
+    const { startSector, nrSectors, arenaOffset, memory, epoch } = write;
+    const sequence = ++this.#sequence;
+    this.#entries.push({ startSector, nrSectors, arenaOffset, memory, epoch, sequence });
+    if (memory === undefined) return;
+    this.#references.set(memory, (this.#references.get(memory) ?? 0) + 1);
+    this.#bytes += nrSectors * SECTOR_BYTES;
+  }
+
+  /** Taken when a flush is dispatched in `epoch`. */
+  mark(epoch: number): FlushMark {
+    this.#markedSequence = this.#sequence;
+    return { epoch, upToSequence: this.#sequence };
+  }
+
+  /** The flush that was given `mark` has succeeded, in its epoch. */
+  covered(mark: FlushMark): void {
+    this.#removeWhere(
+      ({ epoch, sequence }) => epoch === mark.epoch && sequence <= mark.upToSequence,
+    );
+  }
+
+  /** Forgets the oldest entries until at most `bytesMax` and `entriesMax` are left. */
+  forgetOldest(bytesMax: number, entriesMax: number): number {
+    let forgotten = 0;
+    let bytes = this.#bytes;
+    for (const { memory, nrSectors } of this.#entries) {
+      if (bytes <= bytesMax && this.#entries.length - forgotten <= entriesMax) break;
+      if (memory !== undefined) bytes -= nrSectors * SECTOR_BYTES;
+      forgotten++;
+    }
+    const firstKept = this.#entries[forgotten]?.sequence ?? Infinity;
+    if (forgotten > 0) this.#removeWhere(({ sequence }) => sequence < firstKept);
+    return forgotten;
+  }
+
+  #removeWhere(isGone: (entry: JournalEntry) => boolean): void {
+    const kept: JournalEntry[] = [];
+    const freed: object[] = [];
+    for (const entry of this.#entries) {
+      if (!isGone(entry)) {
+        kept.push(entry);
+      } else if (entry.memory !== undefined) {
+        this.#bytes -= entry.nrSectors * SECTOR_BYTES;
+        const references = (this.#references.get(entry.memory) ?? 0) - 1;
+        if (references > 0) {
+          this.#references.set(entry.memory, references);
+        } else {
+          this.#references.delete(entry.memory);
+          freed.push(entry.memory);
+        }
+      }
+    }
+    this.#entries = kept;
+    // Last, for it may grant memory to requests, and those may come back to us.
+    for (const memory of freed) this.#freeMemory(memory);
+  }
+}

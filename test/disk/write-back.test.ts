@@ -1,0 +1,333 @@
+// A library that keeps writes in its process until it flushes, and loses them when it dies: what
+// was answered is there all the same, and what was flushed is durable.
+import fc from 'fast-check';
+import t from 'tap';
+import { createLog } from '../../src/base/log.js';
+import { JOURNAL_IDLE_FLUSH_MS, RECOVERY_TIMEOUT_MS } from '../../src/base/limits.js';
+import type { DiskRequest } from '../../src/disk/disk.js';
+import { IO_OPS } from '../../src/helper/protocol.js';
+import { Client, MIB, setUp, shut, type SetUp } from '../lib/sim-disk.js';
+import { settle } from '../lib/sim-helper.js';
+
+const volatile = { isVolatile: true };
+
+/** The helper dies; the next one is opened, however long that takes. */
+async function die({ last, clock }: Pick<SetUp, 'last' | 'clock'>): Promise<void> {
+  last().die('chaos');
+  await clock.pass(30_000);
+}
+
+t.test('an answered write that was not flushed is written again, before what waits', async (t) => {
+  const set = await setUp(volatile);
+  const { disk, backing, last } = set;
+  const client = new Client(disk);
+  client.send('write', 0, 4096, Buffer.alloc(4096, 1));
+  last().drain();
+  t.equal(backing.bytes[0], 0, 'the library holds it');
+  const read = client.send('read', 0, 4096);
+  await die(set);
+  t.same(
+    last().inFlight.map(({ op }) => op),
+    [IO_OPS.WRITE],
+    'nothing runs before the journal is there again',
+  );
+  last().drain();
+  t.same(client.results.get(read), Buffer.alloc(4096, 1));
+  t.equal(backing.bytes[0], 1, 'and flushed');
+  await shut(set);
+});
+
+t.test('writes that overlap are written again one after the other, others together', async (t) => {
+  const set = await setUp(volatile);
+  const { disk, backing, last } = set;
+  const client = new Client(disk);
+  for (const [offset, byte] of [
+    [0, 1],
+    [8192, 2],
+    [512, 3],
+    [16384, 4],
+  ] as const) {
+    client.send('write', offset, 4096, Buffer.alloc(4096, byte));
+    last().drain();
+  }
+  await die(set);
+  const sectors = (): number[] => last().inFlight.map(({ startSector }) => startSector);
+  t.same(sectors(), [0, 16]);
+  last().step(1);
+  last().step(0);
+  t.same(sectors(), [1, 32]);
+  last().drain();
+  t.same([...backing.bytes.subarray(511, 513)], [1, 3]);
+  await shut(set);
+});
+
+t.test('after giving up the journal stays, and is written when the library is back', async (t) => {
+  let isGone = false;
+  const set = await setUp({ ...volatile, simOf: () => (isGone ? { refuse: { OPEN: 7 } } : {}) });
+  const { disk, backing, last, clock } = set;
+  const client = new Client(disk);
+  client.send('write', 0, 512, Buffer.alloc(512, 1));
+  last().drain();
+  isGone = true;
+  last().die('gone');
+  const pending = client.send('read', 0, 512);
+  await clock.pass(2 * RECOVERY_TIMEOUT_MS);
+  t.equal(pending.error, 'EIO');
+  t.equal(disk.unflushedWrites, 1);
+  isGone = false;
+  const read = client.send('read', 0, 512);
+  await clock.pass(0);
+  last().drain();
+  t.same(client.results.get(read), Buffer.alloc(512, 1));
+  t.equal(backing.bytes[0], 1);
+  await shut(set);
+});
+
+t.test('what a flush covered is not written again', async (t) => {
+  const set = await setUp(volatile);
+  const { disk, last } = set;
+  const client = new Client(disk);
+  client.send('write', 0, 4096, Buffer.alloc(4096, 1));
+  last().drain();
+  client.send('flush', 0, 0);
+  last().drain();
+  client.send('write', 8192, 512, Buffer.alloc(512, 2));
+  last().drain();
+  await die(set);
+  t.same(
+    last().inFlight.map(({ startSector }) => startSector),
+    [16],
+  );
+  last().drain();
+  await shut(set);
+});
+
+t.test('a write answered while a flush is under way is not covered by it', async (t) => {
+  const set = await setUp(volatile);
+  const { disk, last } = set;
+  const client = new Client(disk);
+  client.send('write', 0, 512, Buffer.alloc(512, 1));
+  client.send('flush', 0, 0);
+  // The library flushes first, and answers the write before the flush.
+  last().perform(last().inFlight[1]!);
+  last().step(0);
+  last().answer(0, 0);
+  await die(set);
+  t.equal(last().inFlight[0]?.op, IO_OPS.WRITE);
+  last().drain();
+  await shut(set);
+});
+
+t.test('the journal is flushed when nobody writes, and before it fills its memory', async (t) => {
+  const set = await setUp({ ...volatile, sizeBytes: 16 * MIB });
+  const { disk, backing, last, clock } = set;
+  const client = new Client(disk);
+  client.send('write', 0, 512, Buffer.alloc(512, 1));
+  last().drain();
+  await clock.pass(JOURNAL_IDLE_FLUSH_MS - 1);
+  t.equal(last().inFlight.length, 0);
+  await clock.pass(1);
+  last().drain();
+  t.equal(backing.flushes, 1, 'idle');
+  await clock.pass(10 * JOURNAL_IDLE_FLUSH_MS);
+  t.equal(last().inFlight.length, 0, 'once');
+  for (let n = 0; n < 40; n++) {
+    client.send('write', (n % 8) * 2 * MIB, 2 * MIB, Buffer.alloc(2 * MIB, n));
+    last().drain();
+    t.equal(client.waiting, 0, 'memory comes back');
+  }
+  t.ok(backing.flushes > 10);
+  await shut(set);
+});
+
+t.test(
+  'a failed flush is made again on a fresh helper; the client sees only the second',
+  async (t) => {
+    const set = await setUp(volatile);
+    const { disk, backing, last, helpers, clock } = set;
+    const client = new Client(disk);
+    client.send('write', 0, 512, Buffer.alloc(512, 1));
+    last().drain();
+    backing.flushErrors.push(7);
+    const flush = client.send('flush', 0, 0);
+    last().drain();
+    t.notOk(client.results.has(flush));
+    await clock.pass(0);
+    t.equal(helpers.length, 2);
+    last().drain();
+    t.ok(client.results.has(flush));
+    t.equal(flush.error, undefined);
+    t.equal(backing.bytes[0], 1);
+
+    client.send('write', 0, 512, Buffer.alloc(512, 2));
+    last().drain();
+    backing.flushErrors.push(7, 7, 7);
+    const failing = client.send('flush', 0, 0);
+    last().drain();
+    await clock.pass(100);
+    last().drain();
+    t.equal(failing.error, 'EIO', 'the third error: flush, its replay, and again');
+    t.same(await shut(set), [], 'the journal stayed for the last flush');
+    t.equal(backing.bytes[0], 2);
+  },
+);
+
+t.test('a replay that dies again and again goes on in ever smaller chunks', async (t) => {
+  const set = await setUp({ ...volatile, sizeBytes: MIB });
+  const { disk, backing, last, helpers } = set;
+  const client = new Client(disk);
+  for (let n = 0; n < 100; n++) {
+    client.send('write', n * 4096, 4096, Buffer.alloc(4096, n + 1));
+    last().drain();
+  }
+  backing.flushes = 0;
+  // Each helper lives for twenty operations.
+  for (let lives = 0; lives < 60 && disk.unflushedWrites > 0; lives++) {
+    await die(set);
+    for (let n = 0; n < 20 && last().inFlight.length > 0; n++) last().step();
+  }
+  t.equal(disk.unflushedWrites, 0);
+  t.ok(helpers.length < 40, `${helpers.length} helpers`);
+  for (let n = 0; n < 100; n++) {
+    if (backing.bytes[n * 4096] !== n + 1) t.fail(`write ${n} is lost`);
+  }
+  await shut(set);
+});
+
+t.test('without a flush in the library the journal is a ring, and that is said once', async (t) => {
+  const lines: string[] = [];
+  const log = createLog({ write: (line) => lines.push(line), verbose: false });
+  const set = await setUp({ ...volatile, sizeBytes: 16 * MIB, sim: { functions: [] }, log });
+  const { disk, last } = set;
+  const client = new Client(disk);
+  for (let n = 0; n < 20; n++) {
+    client.send('write', (n % 8) * 2 * MIB, 2 * MIB, Buffer.alloc(2 * MIB, n));
+    last().drain();
+    t.equal(client.waiting, 0);
+  }
+  t.equal(lines.filter((line) => line.includes("can't flush")).length, 1);
+  await die(set);
+  t.ok(last().inFlight.length > 0, 'what it has is written again');
+  last().drain();
+  await shut(set);
+});
+
+t.test('a last flush that fails names what is not durable', async (t) => {
+  const set = await setUp(volatile);
+  const { disk, backing, last, clock } = set;
+  const client = new Client(disk);
+  for (let n = 0; n < 20; n++) client.send('write', n * 8192, 512, Buffer.alloc(512, 1));
+  last().drain();
+  backing.flushErrors.push(7, 7, 7);
+  const closing = disk.close();
+  await settle();
+  last().drain();
+  await clock.pass(100);
+  last().drain();
+  const reasons = await closing;
+  t.match(reasons[0], /the last flush failed/);
+  t.equal(reasons[1], 'not flushed: 512 bytes at offset 0');
+  t.equal(reasons.at(-1), 'not flushed: 4 more writes');
+});
+
+t.test(
+  'any mix with deaths and failing flushes: reads are right, flushed bytes durable',
+  async (t) => {
+    const sizeBytes = 16 * 1024;
+    const kinds = [
+      'read',
+      'write',
+      'write',
+      'zero',
+      'flush',
+      'answer',
+      'answer',
+      'answer',
+    ] as const;
+    const steps = fc.array(
+      fc.record({
+        kind: fc.constantFrom(...kinds, 'die', 'fail flush', 'pass'),
+        offset: fc.nat(sizeBytes - 1),
+        length: fc.oneof(fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 1, max: sizeBytes })),
+        fill: fc.integer({ min: 1, max: 255 }),
+        pick: fc.nat(),
+      }),
+      { minLength: 1, maxLength: 100 },
+    );
+    await fc.assert(
+      fc.asyncProperty(steps, async (list) => {
+        const set = await setUp({ ...volatile, sizeBytes });
+        const { disk, backing, clock, last } = set;
+        const client = new Client(disk);
+        const model = Buffer.alloc(sizeBytes);
+        const expected = new Map<DiskRequest, Buffer>();
+        /** The last write to each byte. */
+        const writers = new Array<DiskRequest | undefined>(sizeBytes).fill(undefined);
+        client.onCompleted = (request) => {
+          if (request.op !== 'flush' || request.error !== undefined) return;
+          const mustHold = promised.get(request) ?? [];
+          for (const { at, byte, writer } of mustHold) {
+            if (writers[at] === writer && backing.bytes[at] !== byte) {
+              throw new Error(`byte ${at} was flushed, and is not there`);
+            }
+          }
+        };
+        const promised = new Map<
+          DiskRequest,
+          { at: number; byte: number; writer: DiskRequest }[]
+        >();
+        for (const { kind, offset, length, fill, pick } of list) {
+          const lengthBytes = Math.min(length, sizeBytes - offset);
+          const { inFlight } = last();
+          if (kind === 'answer') {
+            // A flush is a barrier: only what is in front of it may be answered.
+            const flushAt = inFlight.findIndex(({ op }) => op === IO_OPS.FLUSH);
+            const upTo = flushAt === -1 ? inFlight.length : Math.max(flushAt, 1);
+            if (upTo > 0) last().step(pick % upTo);
+          } else if (kind === 'die') {
+            inFlight.forEach((io, i) => {
+              if (io.op !== IO_OPS.FLUSH && (pick >> (i % 20)) & 1) last().perform(io);
+            });
+            last().leak((sector) => ((pick >> (sector % 23)) & 1) === 1);
+            await die(set);
+          } else if (kind === 'fail flush') {
+            if (backing.flushErrors.length === 0) backing.flushErrors.push(7);
+          } else if (kind === 'pass') {
+            await clock.pass(pick % 3000);
+          } else if (kind === 'read') {
+            const bytes = Buffer.from(model.subarray(offset, offset + lengthBytes));
+            expected.set(client.send('read', offset, lengthBytes), bytes);
+          } else if (kind === 'flush') {
+            const held = writers.flatMap((writer, at) =>
+              writer && client.results.has(writer) ? [{ at, byte: model[at]!, writer }] : [],
+            );
+            const request = client.send('flush', 0, 0);
+            promised.set(request, held);
+            expected.set(request, Buffer.alloc(0));
+          } else {
+            const byte = kind === 'write' ? fill : 0;
+            const payload = kind === 'write' ? Buffer.alloc(lengthBytes, byte) : undefined;
+            model.fill(byte, offset, offset + lengthBytes);
+            const request = client.send(kind, offset, lengthBytes, payload, pick % 5 === 0);
+            writers.fill(request, offset, offset + lengthBytes);
+            expected.set(request, Buffer.alloc(0));
+          }
+        }
+        for (let turns = 0; turns < 20; turns++) {
+          last().drain();
+          await clock.pass(30_000);
+        }
+        for (const [request, bytes] of expected) {
+          const result = client.results.get(request);
+          if (result === undefined) throw new Error(`a ${request.op} was never answered`);
+          if (request.op === 'read' && !result.equals(bytes))
+            throw new Error('wrong bytes were read');
+        }
+        backing.flushErrors.length = 0;
+        t.same(await shut(set), []);
+        if (!backing.bytes.equals(model)) throw new Error('the disk has other bytes');
+      }),
+      { numRuns: 200 },
+    );
+  },
+);
