@@ -9,8 +9,8 @@ import { type AnswerJudge, SupervisedIo } from './supervised-io.js';
 
 const PIECE_SECTORS = PIECE_BYTES_MAX / SECTOR_BYTES;
 
-/** How a replay ended, if the helper lived: the error of a write or flush, or 0. */
-type ReplayDone = (result: { op: 'write' | 'flush'; vixError: number | bigint }) => void;
+/** How a replay ended, if the helper lived: the error of a write, or 0. */
+type ReplayDone = (vixError: number | bigint) => void;
 
 /** A request of the replay. It is judged by the replay, and never replayed itself. */
 export class ReplayIo extends SupervisedIo {
@@ -65,22 +65,24 @@ export class JournalReplay implements AnswerJudge {
     const old = this.#journal.entries.filter(({ epoch }) => epoch !== this.#epoch);
     this.#chunk = old.slice(0, this.#chunkEntries);
     this.#next = 0;
-    if (this.#chunk.length === 0) this.#done({ op: 'write', vixError: 0 });
+    if (this.#chunk.length === 0) this.#done(0);
     else this.#nextWave();
   }
 
   answered(io: SupervisedIo, vixError: number | bigint): void {
     this.#outstanding--;
     if (vixError === 0) this.#progressed();
-    else if (this.#vixError === 0) this.#vixError = vixError;
     if (io.op === IO_OPS.FLUSH) {
-      this.#flushed();
+      // One that fails covers nothing: the chunk stays in the journal, for a later flush.
+      if (vixError === 0 && this.#mark !== undefined) this.#journal.covered(this.#mark);
+      this.start();
       return;
     }
+    if (this.#vixError === 0) this.#vixError = vixError;
     if (this.#vixError === 0) this.#sendPieces();
     if (this.#outstanding > 0) return;
     if (this.#vixError !== 0) {
-      this.#done({ op: 'write', vixError: this.#vixError });
+      this.#done(this.#vixError);
       return;
     }
     for (const entry of this.#wave) entry.epoch = this.#epoch;
@@ -130,15 +132,6 @@ export class JournalReplay implements AnswerJudge {
   #flush(): void {
     this.#mark = this.#journal.mark(this.#epoch);
     this.#sendOne(new ReplayIo());
-  }
-
-  #flushed(): void {
-    if (this.#vixError !== 0) {
-      this.#done({ op: 'flush', vixError: this.#vixError });
-      return;
-    }
-    if (this.#mark !== undefined) this.#journal.covered(this.#mark);
-    this.start();
   }
 }
 

@@ -235,15 +235,14 @@ export class Supervisor implements AnswerJudge {
       send: (io) => {
         helper.io(io);
       },
-      done: ({ op, vixError }) => {
+      done: (vixError) => {
         if (this.#state !== 'replaying') return;
-        if (vixError !== 0 && op === 'write') {
+        if (vixError !== 0) {
           // The restart policy must not take the writes before it for progress.
           this.#progress = false;
           helper.kill(`writing the journal again failed with VixError ${String(vixError)}`);
           return;
         }
-        // After a failed flush the journal is as it was, for the next flush to cover.
         this.#chunkEntries = Infinity;
         this.#goOn();
       },

@@ -194,6 +194,21 @@ t.test('a replay that dies again and again goes on in ever smaller chunks', asyn
   await shut(set);
 });
 
+t.test('a flush that fails between two chunks does not end the replay', async (t) => {
+  const set = await setUp(volatile);
+  const { disk, backing, last } = set;
+  const client = new Client(disk);
+  for (let n = 0; n < 4; n++) client.send('write', n * 4096, 4096, Buffer.alloc(4096, n + 1));
+  last().drain();
+  await die(set);
+  await die(set);
+  t.equal(last().inFlight.length, 2, 'half of them before a flush');
+  backing.flushErrors.push(7);
+  last().drain();
+  t.same(await shut(set), []);
+  for (let n = 0; n < 4; n++) t.equal(backing.bytes[n * 4096], n + 1);
+});
+
 t.test('without a flush in the library the journal is a ring, and that is said once', async (t) => {
   const lines: string[] = [];
   const log = createLog({ write: (line) => lines.push(line), verbose: false });
