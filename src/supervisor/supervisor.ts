@@ -327,9 +327,11 @@ export class Supervisor implements AnswerJudge {
     }
     if (this.#isClosed()) return;
     const tookMs = Math.round(clock.nowMs() - this.#diedAtMs);
+    const entries = this.#options.writeBack?.journal.entries.length ?? 0;
+    const unflushed = entries === 0 ? '' : `, after ${String(entries)} unflushed writes`;
     log.warning(
       `${name}: helper replaced after ${String(tookMs)} ms (${this.#cause}); ` +
-        `${String(this.#replays)} requests replayed`,
+        `${String(this.#replays)} requests replayed${unflushed}`,
     );
     this.#run(helper);
   }

@@ -223,6 +223,7 @@ t.test('without a flush in the library the journal is a ring, and that is said o
   t.equal(lines.filter((line) => line.includes("can't flush")).length, 1);
   await die(set);
   t.ok(last().inFlight.length > 0, 'what it has is written again');
+  t.match(lines.at(-1), /; 0 requests replayed, after \d unflushed writes/);
   last().drain();
   await shut(set);
 });

@@ -24,7 +24,7 @@ t.test('reading', async (t) => {
     ['-r', LIBDIR, `file=${image}`, '--run', `${NBDCOPY} "$uri" ${copy}`],
     { env: { FAULT: 'crash=segv p=0.0067 seed=7' } },
   );
-  t.equal(result.exitCode, 0, result.stderr);
+  t.match(result, { exitCode: 0 });
   t.ok(deathsIn(result.stderr) >= 5, `${deathsIn(result.stderr)} deaths`);
   t.ok(readFileSync(copy).equals(content));
 });
@@ -39,7 +39,7 @@ t.test('writing through a library that forgets', async (t) => {
     [LIBDIR, `file=${image}`, '--run', `${NBDCOPY} --flush ${source} "$uri"`],
     { env: { FAULT: 'volatile=400M; crash=segv p=0.0067 seed=5' } },
   );
-  t.equal(result.exitCode, 0, result.stderr);
+  t.match(result, { exitCode: 0 });
   t.ok(deathsIn(result.stderr) >= 5, `${deathsIn(result.stderr)} deaths`);
   t.ok(readFileSync(image).equals(content));
 });
