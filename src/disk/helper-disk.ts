@@ -12,7 +12,6 @@ import {
   PREFERRED_BLOCK_BYTES,
   REQUEST_BYTES_MAX,
   SECTOR_BYTES,
-  SHUTDOWN_TIMEOUT_MS,
   UNFLUSHED_LINES_MAX,
 } from '../base/limits.js';
 import type { Log } from '../base/log.js';
@@ -48,6 +47,8 @@ export interface HelperDiskOptions {
   clock: Clock;
   log: Log;
   random: () => number;
+  /** How long close() may wait for the helper before it gives up. */
+  closeTimeoutMs: number;
 }
 
 /**
@@ -159,6 +160,7 @@ export class HelperDisk implements Disk, JobHost {
   readonly #memory: DiskMemory;
   readonly #supervisor: Supervisor;
   readonly #clock: Clock;
+  readonly #closeTimeoutMs: number;
   readonly #locks = new RangeLock();
   readonly #idleJobs: Job[] = [];
   /** Jobs between their grant (or begin) and their result. */
@@ -189,6 +191,7 @@ export class HelperDisk implements Disk, JobHost {
     this.#memory = memory;
     this.#supervisor = supervisor;
     this.#clock = options.clock;
+    this.#closeTimeoutMs = options.closeTimeoutMs;
   }
 
   session(client: DiskClient): DiskSession {
@@ -265,7 +268,7 @@ export class HelperDisk implements Disk, JobHost {
 
   async #close(): Promise<string[]> {
     const reasons: string[] = [];
-    const timer = this.#clock.after(SHUTDOWN_TIMEOUT_MS, () => {
+    const timer = this.#clock.after(this.#closeTimeoutMs, () => {
       void this.#supervisor.abandon();
     });
     if (this.#running > 0) {

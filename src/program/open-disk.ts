@@ -26,6 +26,8 @@ export interface OpenDiskOptions extends DiskParameters {
   memoryBytes: number;
   /** Where helpers make their temporary directories. */
   temporaryDir: string;
+  /** Longest time that a clean stop may take. */
+  shutdownTimeoutMs: number;
   log: Log;
 }
 
@@ -96,6 +98,7 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       clock: systemClock,
       log,
       random: Math.random,
+      closeTimeoutMs: options.shutdownTimeoutMs,
     });
     const engine = describeEngine(libraries, options.engine, disk.facts.hello.library);
     return { disk, engine };

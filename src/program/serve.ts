@@ -21,8 +21,6 @@ export interface ServeOptions extends Omit<OpenDiskOptions, 'temporaryDir'>, Lis
   /** The name in the URI; the server takes any. */
   exportName: string;
   pidfile: string | undefined;
-  /** Longest time that a clean stop may take. */
-  shutdownTimeoutMs: number;
 }
 
 function checkMemory(memoryBytes: number): void {

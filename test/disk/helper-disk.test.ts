@@ -151,6 +151,12 @@ t.test('a last flush that fails is a reason', async (t) => {
   await stuck.clock.pass(60_000);
   t.match(await giving, [/the last flush failed/], 'one that never ends is given up');
   t.ok(clock.pendingTimers === 0 && stuck.clock.pendingTimers === 0);
+
+  const patient = await setUp({ closeTimeoutMs: 600_000 });
+  const closingLate = patient.disk.close();
+  await patient.clock.pass(500_000);
+  patient.last().drain();
+  t.same(await closingLate, [], 'and it may take as long as it is told');
 });
 
 t.test(

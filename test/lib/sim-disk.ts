@@ -28,6 +28,7 @@ export async function setUp(
     /** A library that keeps writes to itself until it flushes. */
     isVolatile?: boolean;
     log?: Log;
+    closeTimeoutMs?: number;
   } = {},
 ): Promise<SetUp> {
   const backing = new MemoryBacking(options.sizeBytes ?? MIB);
@@ -51,6 +52,7 @@ export async function setUp(
     clock,
     log: options.log ?? silentLog,
     random: () => 0.5,
+    closeTimeoutMs: options.closeTimeoutMs ?? 60_000,
   });
   const last = (): MemoryHelper => helpers.at(-1)!;
   return { disk, backing, helpers, clock, last };
