@@ -22,7 +22,7 @@ export function startHeartbeat(helper: Helper, clock: Clock): Timer {
     }
     silentTicks++;
     if (silentTicks > TICKS_MAX) {
-      helper.kill(`no heartbeat for ${String(HEARTBEAT_TIMEOUT_MS / 1000)} s`);
+      helper.kill(`gave no heartbeat for ${String(HEARTBEAT_TIMEOUT_MS / 1000)} s`);
       return;
     }
     timer = clock.after(HEARTBEAT_INTERVAL_MS, tick);

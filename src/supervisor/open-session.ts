@@ -37,7 +37,7 @@ async function callWithin<Op extends CallOp>(
   params: Calls[Op]['params'],
 ): Promise<Calls[Op]['result']> {
   const timer = startDeadline(clock, timeoutMs, () => {
-    helper.kill(`no answer to ${op} within ${String(timeoutMs / 1000)} s`);
+    helper.kill(`gave no answer to ${op} within ${String(timeoutMs / 1000)} s`);
   });
   try {
     return await helper.call(op, params);
