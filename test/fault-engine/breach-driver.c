@@ -29,6 +29,7 @@ static VixDiskLibConnectParams *params;
 static VixDiskLibConnection connection;
 static VixDiskLibHandle disk;
 static uint8_t buffer[8 * VIXDISKLIB_SECTOR_SIZE];
+static const uint8_t constant[8 * VIXDISKLIB_SECTOR_SIZE];
 static VixDiskLibBlockList *list;
 
 static void
@@ -177,7 +178,8 @@ nothing (void)
   check ("capacity", info->capacity, NR_SECTORS);
   vix.FreeInfo (info);
   check ("mode", (VixError)strcmp (vix.GetTransportMode (disk), "file"), 0);
-  submit_write ();
+  check ("WriteAsync", vix.WriteAsync (disk, 8, 8, constant, done, &nr_done),
+         VIX_ASYNC);
   submit_read ();
   check ("Wait", vix.Wait (disk), VIX_OK);
   check ("callbacks", (VixError)nr_done, 2);

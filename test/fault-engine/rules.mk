@@ -25,4 +25,12 @@ $(FAULT_BREACH): $(BUILD)/obj/fault/breach-driver.o
 	@mkdir -p $(@D)
 	$(CC) -pthread -pie $(LDFLAGS_ALL) -o $@ $^ -ldl
 
+# The tests that drive this build of it.  The ordinary one is npm's to test.
+.PHONY: check-fault
+check-fault: all
+	cd .. && VDDK_NBD_HELPER=$(abspath $(HELPER)) npx tap run test/fault-engine/*.test.ts
+ifdef SANITIZE
+CHECK_TARGETS += check-fault
+endif
+
 -include $(wildcard $(BUILD)/obj/fault/*.d)

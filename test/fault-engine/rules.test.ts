@@ -25,7 +25,7 @@ t.test('rules that are understood', async (t) => {
     'crash=panic after=3 once',
     'crash=segv sector=1234 scribble',
     'crash=segv sector=8+16 at=ReadCallback,WriteCallback',
-    'hang at=any id=second',
+    'hang at=any id=second disk=none',
     'hang at=Open disk=/some/disk',
     'error=16007 at=WriteAsync times=3',
     'error=36 until=reopen',
@@ -94,11 +94,7 @@ t.test('rules that are refused, and why', async (t) => {
     ['flush=fail', 'flush: it has a wrong value'],
     ['any-thread disk=x', 'disk: it does not go with this action'],
   ] as const)
-    t.equal(
-      complaint(t, image, `check; ${rule}`),
-      `fault-engine: rule "${rule}": ${why}\n`,
-      rule,
-    );
+    t.equal(complaint(t, image, `check; ${rule}`), `fault-engine: rule "${rule}": ${why}\n`, rule);
   t.equal(complaint(t, image, 'check;'.repeat(65)), 'fault-engine: more than 64 rules\n');
   t.equal(
     complaint(t, image, `check id=${'x'.repeat(256)}`),
@@ -132,8 +128,7 @@ t.test('the control file', async (t) => {
     await sleep(30);
   };
   const helper = await openHelper(t, newImage(t), 'error=5 sector=9', { FAULT_FILE });
-  const read = async (): Promise<number> =>
-    Number((await helper.io(['READ', 1, 1, 0]))[0]);
+  const read = async (): Promise<number> => Number((await helper.io(['READ', 1, 1, 0]))[0]);
   t.equal(await read(), 0, 'no file');
   await write('error=16007 sector=1');
   t.equal(await read(), 16_007, 'a file');
