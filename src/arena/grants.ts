@@ -1,7 +1,8 @@
 // Who gets memory of a disk's arenas, and when. All pieces of a demand, from both arenas, are
 // granted together or not at all, in order of arrival over all sessions. The rules: a demand that
-// waits for memory holds up everybody behind it, so nobody starves; one that waits because its own
-// session holds half an arena already holds up only that session.
+// waits for an arena holds up everybody behind it who needs that arena, so nobody starves, and
+// clients that write can't keep others from reading; one that waits because its own session holds
+// half an arena already holds up only that session.
 import type { Clock } from '../base/clock.js';
 import { invariant } from '../base/errors.js';
 import { PIECE_BYTES_MAX } from '../base/limits.js';
@@ -40,6 +41,9 @@ export class Demand {
   /** For Grants alone. */
   state: DemandState = 'idle';
   sinceMs = 0;
+  /** The arenas it was refused: they stay kept for it, or others could take turns with them. */
+  lacksRead = false;
+  lacksWrite = false;
   account: Account | undefined = undefined;
   readonly onGranted: (demand: Demand) => void;
 
@@ -57,8 +61,9 @@ export class Grants {
   readonly #sessionBytesMax: number;
   readonly #accounts = new WeakMap<object, Account>();
   readonly #queue: Demand[] = [];
-  /** Whether some demand in the queue waits for memory. */
-  #short = false;
+  /** Whether some demand in the queue waits for memory of this arena. */
+  #readShort = false;
+  #writeShort = false;
   #serving = false;
   /** Counts what may have made a queued demand grantable. */
   #changes = 0;
@@ -78,10 +83,10 @@ export class Grants {
     invariant(slotBytesOf(demand.writeBytes) <= write.bytes, 'the write arena can hold the demand');
     const account = this.#accountOf(demand.session);
     demand.account = account;
-    const mayPass = !this.#serving && !this.#short && account.waiting === 0;
+    demand.lacksRead = demand.lacksWrite = false;
+    const mayPass = !this.#serving && account.waiting === 0 && !this.#isKept(demand);
     if (mayPass && !this.#isCapped(demand, account)) {
       if (this.#take(demand, account)) return true;
-      this.#short = true;
     }
     demand.state = 'waiting';
     demand.sinceMs = this.#clock.nowMs();
@@ -160,13 +165,34 @@ export class Grants {
     );
   }
 
-  /** All or nothing. */
+  /** Whether both arenas are kept for somebody. */
+  #nothingLeft(): boolean {
+    return this.#readShort && this.#writeShort;
+  }
+
+  /** Whether memory that `demand` needs is kept for somebody who came before it. */
+  #isKept(demand: Demand): boolean {
+    return (this.#readShort && demand.readBytes > 0) || (this.#writeShort && demand.writeBytes > 0);
+  }
+
+  /** `demand` has its turn and could not be granted. */
+  #keepFor(demand: Demand): false {
+    this.#readShort ||= demand.lacksRead;
+    this.#writeShort ||= demand.lacksWrite;
+    return false;
+  }
+
+  /** All or nothing; what is missing is kept for it from now on. */
   #take(demand: Demand, account: Account): boolean {
     const { read, write } = this.#arenas;
-    if (!allocateAll(read, demand.readBytes, demand.readSlots)) return false;
+    if (!allocateAll(read, demand.readBytes, demand.readSlots)) {
+      demand.lacksRead = true;
+      return this.#keepFor(demand);
+    }
     if (!allocateAll(write, demand.writeBytes, demand.writeSlots)) {
       freeAll(read, demand.readSlots);
-      return false;
+      demand.lacksWrite = true;
+      return this.#keepFor(demand);
     }
     demand.state = 'granted';
     account.readBytes += slotBytesOf(demand.readBytes);
@@ -177,7 +203,7 @@ export class Grants {
   /** Grants what can be granted, after memory or a session's share became free. */
   #serve(): void {
     this.#changes++;
-    if (this.#queue.length === 0) this.#short = false;
+    if (this.#queue.length === 0) this.#readShort = this.#writeShort = false;
     if (this.#queue.length === 0 || this.#serving) return;
     this.#serving = true;
     try {
@@ -190,7 +216,7 @@ export class Grants {
   /** One walk over the queue. True: onGranted() has changed things, so that another must follow. */
   #serveRound(): boolean {
     this.#round++;
-    this.#short = false;
+    this.#readShort = this.#writeShort = false;
     const changes = this.#changes;
     let index = 0;
     while (index < this.#queue.length && this.#changes === changes) {
@@ -202,13 +228,14 @@ export class Grants {
         // What it waits for is its own session, so its wait for memory has not begun.
         demand.sinceMs = this.#clock.nowMs();
         index++;
-      } else if (this.#take(demand, account)) {
+      } else if (!this.#isKept(demand) && this.#take(demand, account)) {
         this.#queue.splice(index, 1);
         account.waiting--;
         demand.onGranted(demand);
       } else {
-        this.#short = true;
-        return false;
+        if (this.#nothingLeft()) return false;
+        account.passedInRound = this.#round;
+        index++;
       }
     }
     return this.#changes !== changes;
