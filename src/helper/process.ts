@@ -63,11 +63,17 @@ export class HelperProcess {
   kill(reason: string): void {
     if (this.#killedBecause !== undefined) return;
     this.#killedBecause = reason;
-    if (this.#pid === undefined) return;
+    if (this.#pid !== undefined) this.#killGroup(this.#pid);
+  }
+
+  /** Ends what is left of the group that the helper leads, or led. */
+  #killGroup(pid: number): void {
     try {
-      process.kill(-this.#pid, 'SIGKILL');
+      process.kill(-pid, 'SIGKILL');
     } catch (thrown) {
-      this.#options.log.debug(`helper ${this.#pid}: kill: ${messageOf(thrown)}`);
+      // ESRCH is the rule: a helper that ended on its own has left nobody behind.
+      if ((thrown as NodeJS.ErrnoException).code === 'ESRCH') return;
+      this.#options.log.debug(`helper ${pid}: kill: ${messageOf(thrown)}`);
     }
   }
 
@@ -114,6 +120,8 @@ export class HelperProcess {
     });
     this.#onStarted(control);
     const [exitCode, signal] = await exit;
+    // Whatever its end was, nothing that it has started may write to the disk after this.
+    this.#killGroup(subprocess.pid);
     this.#pid = undefined;
     await this.#drain([control, stdout, stderr]);
     return this.#died(exitCode, signal);

@@ -121,6 +121,13 @@ t.test('a verdict before the start', async (t) => {
   t.same(await helper.ended, { reason: 'was not needed', exitCode: undefined, signal: undefined });
 });
 
+/** Whether the process ends within a few seconds. */
+async function isGoneSoon(pid: number): Promise<boolean> {
+  const deadlineMs = Date.now() + 5000;
+  while (lives(pid) && Date.now() < deadlineMs) await new Promise((r) => setTimeout(r, 10));
+  return !lives(pid);
+}
+
 t.test('what it has started dies with it', async (t) => {
   const out = join(t.testdir(), 'pid');
   const script = `echo $$ > ${out}.tmp; mv ${out}.tmp ${out}; exec sleep 100`;
@@ -132,10 +139,16 @@ t.test('what it has started dies with it', async (t) => {
   t.ok(lives(pid));
   helper.kill('was killed');
   await helper.ended;
-  const deadlineMs = Date.now() + 5000;
-  while (lives(pid) && Date.now() < deadlineMs) await new Promise((r) => setTimeout(r, 10));
-  t.notOk(lives(pid));
+  t.ok(await isGoneSoon(pid));
 });
+
+t.test('what a helper has started ends with it, also when it ended on its own', async (t) => {
+  const out = join(t.testdir(), 'pid');
+  const script = `echo $$ > ${out}.tmp; mv ${out}.tmp ${out}; exec sleep 100`;
+  const wait = `while ! test -e ${out}; do sleep 0.01; done`;
+  const { helper } = startFakeHelper(t.teardown.bind(t), [], {
+    command: ['sh', '-c', `sh -c '${script}' & ${wait}; exit 3`],
+  });
 
 /** Ends of a helper that nobody killed: its options, and the reason. */
 const ends: [string, string[], RegExp][] = [
@@ -158,6 +171,10 @@ const ends: [string, string[], RegExp][] = [
 ];
 
 for (const [name, options, reason] of ends) {
+    t.match(await helper.ended, { exitCode: 3 });
+    t.ok(await isGoneSoon(Number(readFileSync(out, 'utf8'))));
+  });
+
   t.test(`a helper that ${name}`, async (t) => {
     const { helper, open } = startFakeHelper(t.teardown.bind(t), options);
     const asked = open().then(async () => {
