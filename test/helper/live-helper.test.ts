@@ -149,6 +149,9 @@ t.test('what a helper has started ends with it, also when it ended on its own', 
   const { helper } = startFakeHelper(t.teardown.bind(t), [], {
     command: ['sh', '-c', `sh -c '${script}' & ${wait}; exit 3`],
   });
+  t.match(await helper.ended, { exitCode: 3 });
+  t.ok(await isGoneSoon(Number(readFileSync(out, 'utf8'))));
+});
 
 /** Ends of a helper that nobody killed: its options, and the reason. */
 const ends: [string, string[], RegExp][] = [
@@ -171,10 +174,6 @@ const ends: [string, string[], RegExp][] = [
 ];
 
 for (const [name, options, reason] of ends) {
-    t.match(await helper.ended, { exitCode: 3 });
-    t.ok(await isGoneSoon(Number(readFileSync(out, 'utf8'))));
-  });
-
   t.test(`a helper that ${name}`, async (t) => {
     const { helper, open } = startFakeHelper(t.teardown.bind(t), options);
     const asked = open().then(async () => {
