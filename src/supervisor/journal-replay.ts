@@ -9,8 +9,8 @@ import { type AnswerJudge, SupervisedIo } from './supervised-io.js';
 
 const PIECE_SECTORS = PIECE_BYTES_MAX / SECTOR_BYTES;
 
-/** How a replay ended, if the helper lived: the error of a write, or 0. */
-type ReplayDone = (vixError: number | bigint) => void;
+/** How a replay ended, if the helper lived: the error of a write or flush, or 0. */
+type ReplayDone = (result: { op: 'write' | 'flush'; vixError: number | bigint }) => void;
 
 /** A request of the replay. It is judged by the replay, and never replayed itself. */
 export class ReplayIo extends SupervisedIo {
@@ -24,7 +24,7 @@ export class ReplayIo extends SupervisedIo {
 export class JournalReplay implements AnswerJudge {
   readonly #journal: Journal;
   readonly #epoch: number;
-  readonly #canFlush: boolean;
+  readonly #flushes: boolean;
   readonly #chunkEntries: number;
   readonly #send: (io: ReplayIo) => void;
   readonly #done: ReplayDone;
@@ -44,7 +44,8 @@ export class JournalReplay implements AnswerJudge {
   constructor(options: {
     journal: Journal;
     epoch: number;
-    canFlush: boolean;
+    /** Whether a flush ends each chunk. */
+    flushes: boolean;
     chunkEntries: number;
     send: (io: ReplayIo) => void;
     done: ReplayDone;
@@ -53,7 +54,7 @@ export class JournalReplay implements AnswerJudge {
   }) {
     this.#journal = options.journal;
     this.#epoch = options.epoch;
-    this.#canFlush = options.canFlush;
+    this.#flushes = options.flushes;
     this.#chunkEntries = options.chunkEntries;
     this.#send = options.send;
     this.#done = options.done;
@@ -65,7 +66,7 @@ export class JournalReplay implements AnswerJudge {
     const old = this.#journal.entries.filter(({ epoch }) => epoch !== this.#epoch);
     this.#chunk = old.slice(0, this.#chunkEntries);
     this.#next = 0;
-    if (this.#chunk.length === 0) this.#done(0);
+    if (this.#chunk.length === 0) this.#done({ op: 'write', vixError: 0 });
     else this.#nextWave();
   }
 
@@ -73,21 +74,20 @@ export class JournalReplay implements AnswerJudge {
     this.#outstanding--;
     if (vixError === 0) this.#progressed();
     if (io.op === IO_OPS.FLUSH) {
-      // One that fails covers nothing: the chunk stays in the journal, for a later flush.
-      if (vixError === 0 && this.#mark !== undefined) this.#journal.covered(this.#mark);
-      this.start();
+      if (vixError === 0) this.#flushed();
+      else this.#done({ op: 'flush', vixError });
       return;
     }
     if (this.#vixError === 0) this.#vixError = vixError;
     if (this.#vixError === 0) this.#sendPieces();
     if (this.#outstanding > 0) return;
     if (this.#vixError !== 0) {
-      this.#done(this.#vixError);
+      this.#done({ op: 'write', vixError: this.#vixError });
       return;
     }
     for (const entry of this.#wave) entry.epoch = this.#epoch;
     if (this.#next < this.#chunk.length) this.#nextWave();
-    else if (this.#canFlush) this.#flush();
+    else if (this.#flushes) this.#flush();
     else this.start();
   }
 
@@ -127,6 +127,11 @@ export class JournalReplay implements AnswerJudge {
     io.judge = this;
     this.#outstanding++;
     this.#send(io);
+  }
+
+  #flushed(): void {
+    if (this.#mark !== undefined) this.#journal.covered(this.#mark);
+    this.start();
   }
 
   #flush(): void {

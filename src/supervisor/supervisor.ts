@@ -80,6 +80,8 @@ export class Supervisor implements AnswerJudge {
   #epoch = 0;
   /** Journal entries between two flushes of a replay; halved by each death during one. */
   #chunkEntries = Infinity;
+  /** False after a flush failed in a replay, until one succeeds. */
+  #flushWorks = true;
   #diedAtMs = 0;
   #cause = '';
   #openingLines: string[] | undefined;
@@ -142,12 +144,14 @@ export class Supervisor implements AnswerJudge {
     if (vixError === 0) {
       this.#progress = true;
       writeBack?.succeeded(io, this.#epoch);
-    } else if (writeBack !== undefined && io.op === IO_OPS.FLUSH && !io.failedBefore) {
-      // It covers nothing, and what the library holds can't be trusted: all of it is written again.
-      io.failedBefore = true;
-      this.#waiting.push(io);
-      this.#helper?.kill(`its flush failed with VixError ${String(vixError)}`);
-      return;
+      if (io.op === IO_OPS.FLUSH) this.#flushWorks = true;
+    } else if (writeBack !== undefined && io.op === IO_OPS.FLUSH) {
+      this.#endEpoch(`its flush failed with VixError ${String(vixError)}`);
+      if (!io.failedBefore) {
+        io.failedBefore = true;
+        this.#waiting.push(io);
+        return;
+      }
     }
     this.#unsettled--;
     io.settled(vixError);
@@ -227,20 +231,24 @@ export class Supervisor implements AnswerJudge {
   /** What the old library may have forgotten comes first. */
   #replay(helper: Helper, { journal, canFlush }: WriteBack): void {
     this.#state = 'replaying';
+    const flushes = canFlush && this.#flushWorks;
     const replay = new JournalReplay({
       journal,
       epoch: this.#epoch,
-      canFlush,
-      chunkEntries: this.#chunkEntries,
+      flushes,
+      chunkEntries: flushes ? this.#chunkEntries : Infinity,
       send: (io) => {
         helper.io(io);
       },
-      done: (vixError) => {
+      done: ({ op, vixError }) => {
         if (this.#state !== 'replaying') return;
         if (vixError !== 0) {
+          // Without flushes the next replay gets everything there, for reads to be right; what a
+          // flush says after that is for those who ask for one.
+          if (op === 'flush') this.#flushWorks = false;
           // The restart policy must not take the writes before it for progress.
           this.#progress = false;
-          helper.kill(`writing the journal again failed with VixError ${String(vixError)}`);
+          this.#endEpoch(`journal: ${op} failed with VixError ${String(vixError)}`);
           return;
         }
         this.#chunkEntries = Infinity;
@@ -260,6 +268,14 @@ export class Supervisor implements AnswerJudge {
     this.#waiting = [];
     this.#replays = 0;
     for (const io of waiting) this.#dispatch(io);
+  }
+
+  /**
+   * A failed flush covers nothing, and the library may have dropped what it held: reads from it
+   * would be wrong, and a later flush that succeeds would lie. Everything is written again.
+   */
+  #endEpoch(reason: string): void {
+    this.#helper?.kill(reason);
   }
 
   #dispatch(io: SupervisedIo): void {

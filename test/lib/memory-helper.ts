@@ -63,7 +63,9 @@ export class MemoryHelper extends SimHelper {
     if (io.op === IO_OPS.FLUSH) {
       this.#backing.flushes++;
       const error = this.#backing.flushErrors.shift() ?? 0;
+      // One that fails drops what it was to write, and the next one says that all is well.
       if (error === 0) this.leak(() => true);
+      else this.#backing.bytes.copy(this.#bytes);
       return error;
     }
     const failure = this.#backing.failing.get(io.startSector);
@@ -84,6 +86,6 @@ export class MemoryHelper extends SimHelper {
 
   /** Performs and answers everything, and what comes of it. */
   drain(): void {
-    while (this.inFlight.length > 0) this.step();
+    while (this.isAlive && this.inFlight.length > 0) this.step();
   }
 }

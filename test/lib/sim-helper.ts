@@ -130,8 +130,14 @@ export class SimHelper implements Helper {
     this.inFlight.push(io);
   }
 
+  /** Whether it can still answer: nothing comes from a helper that was killed. */
+  get isAlive(): boolean {
+    return !this.#gone;
+  }
+
   /** Answers the oldest request, or the one at `index`. */
   answer(vixError: number | bigint = 0, index = 0): void {
+    if (this.#gone) throw new Error('the helper is gone');
     const [io] = this.inFlight.splice(index, 1);
     if (!io) throw new Error('nothing is in flight');
     io.done(vixError);
