@@ -80,8 +80,8 @@ export class Supervisor implements AnswerJudge {
   #epoch = 0;
   /** Journal entries between two flushes of a replay; halved by each death during one. */
   #chunkEntries = Infinity;
-  /** False after a flush failed in a replay, until one succeeds. */
-  #flushWorks = true;
+  /** A flush failed in the last replay: the next one makes none. (The one after it does again.) */
+  #skipsFlushes = false;
   #diedAtMs = 0;
   #cause = '';
   #openingLines: string[] | undefined;
@@ -144,7 +144,6 @@ export class Supervisor implements AnswerJudge {
     if (vixError === 0) {
       this.#progress = true;
       writeBack?.succeeded(io, this.#epoch);
-      if (io.op === IO_OPS.FLUSH) this.#flushWorks = true;
     } else if (writeBack !== undefined && io.op === IO_OPS.FLUSH) {
       this.#endEpoch(`its flush failed with VixError ${String(vixError)}`);
       if (!io.failedBefore) {
@@ -231,7 +230,8 @@ export class Supervisor implements AnswerJudge {
   /** What the old library may have forgotten comes first. */
   #replay(helper: Helper, { journal, canFlush }: WriteBack): void {
     this.#state = 'replaying';
-    const flushes = canFlush && this.#flushWorks;
+    const flushes = canFlush && !this.#skipsFlushes;
+    this.#skipsFlushes = false;
     const replay = new JournalReplay({
       journal,
       epoch: this.#epoch,
@@ -245,7 +245,7 @@ export class Supervisor implements AnswerJudge {
         if (vixError !== 0) {
           // Without flushes the next replay gets everything there, for reads to be right; what a
           // flush says after that is for those who ask for one.
-          if (op === 'flush') this.#flushWorks = false;
+          if (op === 'flush') this.#skipsFlushes = true;
           // The restart policy must not take the writes before it for progress.
           this.#progress = false;
           this.#endEpoch(`journal: ${op} failed with VixError ${String(vixError)}`);
