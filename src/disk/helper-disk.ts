@@ -41,6 +41,8 @@ export interface HelperDiskOptions {
   };
   /** Both arenas together; at least MEMORY_BYTES_MIN. */
   memoryBytes: number;
+  /** Which file the disk's path names now, in words to compare; it throws if there is none. */
+  fileIdentity: () => string;
   startHelper: (arenas: Arenas, listener: HelperListener) => Helper;
   /** Whether the library may forget writes that it has not flushed when its process dies. */
   buffersWrites: boolean;
@@ -82,6 +84,7 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
         writeArenaBytes: arenas.arenaBytes,
       },
     },
+    fileIdentity: options.fileIdentity,
     startHelper: (listener) => options.startHelper(arenas, listener),
     clock: options.clock,
     log: options.log,

@@ -28,6 +28,12 @@ function requireAccess(file: string, mode: number, message: string, hint: string
   }
 }
 
+/** What tells `file` from another file that takes its name. Throws if there is none. */
+export function identityOfFile(file: string): string {
+  const { dev, ino } = statSync(file, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
 /**
  * Refuses a path that is relative, missing, no regular file, or not accessible.
  * A writable disk also needs a writable directory: lock files are made there.

@@ -15,7 +15,7 @@ import { OpenFailure } from '../supervisor/supervisor.js';
 import { explainRefusal } from '../vddk/errors.js';
 import { findLibraries, type Libraries } from '../vddk/libraries.js';
 import type { DiskParameters } from '../vddk/parameters.js';
-import { checkDiskFile } from './check-file.js';
+import { checkDiskFile, identityOfFile } from './check-file.js';
 
 /** Top of the built-in engine's distribution, laid out as VDDK's is. */
 const BUILTIN_DIR = path.resolve(import.meta.dirname, '../../build/builtin');
@@ -85,6 +85,8 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       memoryBytes: options.memoryBytes,
       // The built-in engine's writes are in the kernel when they are answered.
       buffersWrites: !readOnly && libraries.engine !== 'builtin',
+      // VDDK may write a descriptor anew under its name; the built-in engine does not.
+      fileIdentity: () => (libraries.engine === 'builtin' ? identityOfFile(file) : ''),
       startHelper: ({ readFd, writeFd }, listener) =>
         startHelper({
           libraryDirs,

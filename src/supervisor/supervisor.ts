@@ -27,6 +27,8 @@ export interface SupervisorOptions {
   /** What the log calls the disk: its path. */
   name: string;
   session: SessionParams;
+  /** Which file the disk's path names now, in words to compare; it throws if there is none. */
+  fileIdentity: () => string;
   startHelper: (listener: HelperListener) => Helper;
   clock: Clock;
   log: Log;
@@ -67,6 +69,7 @@ export class Supervisor implements AnswerJudge {
   #heartbeat: Timer | undefined;
   #restartTimer: Timer | undefined;
   #facts: SessionFacts | undefined;
+  #fileIdentity = '';
   /** Requests for the next helper: replays first, then new ones. Bounded by who makes requests. */
   #waiting: SupervisedIo[] = [];
   /** Requests that were handed in and are not settled. */
@@ -101,6 +104,7 @@ export class Supervisor implements AnswerJudge {
     const helper = this.#startHelper();
     try {
       this.#facts = await openSession(helper, this.#options.session, this.#options.clock);
+      this.#fileIdentity = this.#options.fileIdentity();
     } catch (thrown) {
       this.#state = 'closed';
       helper.kill('its disk could not be opened');
@@ -357,7 +361,10 @@ export class Supervisor implements AnswerJudge {
     return this.#state === 'closed';
   }
 
-  /** A larger disk serves its old size; a smaller one, or one of another identity, is refused. */
+  /**
+   * A larger disk serves its old size; a smaller one, or one of another identity, is refused.
+   * Not every VMDK has a uuid, and a copy has that of its original: therefore the file, too.
+   */
   #checkSameDisk(facts: SessionFacts): void {
     const first = this.#facts;
     if (!first) return;
@@ -368,6 +375,9 @@ export class Supervisor implements AnswerJudge {
           `(uuid ${uuid ?? 'none'}), it had ` +
           `${first.info.capacitySectors * SECTOR_BYTES} (uuid ${first.info.uuid ?? 'none'})`,
       );
+    }
+    if (this.#options.fileIdentity() !== this.#fileIdentity) {
+      throw new Error('this is another disk now: another file has taken its name');
     }
   }
 

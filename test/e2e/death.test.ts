@@ -1,9 +1,10 @@
 // A helper that is killed in the middle of a copy: the client sees a slow reply, nothing else.
+import { renameSync } from 'node:fs';
 import path from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
 import { makeEmpty, makeRaw, makeVmdk, qemuVerdict, sameBytes } from '../lib/disks.js';
-import { eventually, type Server, shortDir, startServer } from '../lib/serve.js';
+import { eventually, must, type Server, shortDir, startServer } from '../lib/serve.js';
 
 const SIZE_BYTES = 700 * 1024 * 1024 + 512;
 
@@ -60,4 +61,23 @@ t.test('kill -9 of the helper while writing', async (t) => {
   t.equal(exitCode, 0);
   t.equal(stderr.match(/helper replaced/g)?.length, kills, 'each death is one line in the log');
   t.equal(await qemuVerdict(file('in.raw'), file('disk.vmdk')), '');
+});
+
+t.test('another disk in the place of the one that is served gets no request', async (t) => {
+  const dir = shortDir(t);
+  const file = (base: string): string => path.join(dir, base);
+  const sizeBytes = 1024 * 1024;
+  for (const base of ['disk.vmdk', 'other.vmdk']) {
+    await makeEmpty(file(base), sizeBytes, 'monolithicSparse');
+  }
+  const server = await startServer(t, ['-U', file('socket'), file('disk.vmdk'), 'engine=builtin']);
+  await must('qemu-io', ['-f', 'raw', '-c', 'write -P 7 0 512', server.uri!]);
+  renameSync(file('disk.vmdk'), file('moved.vmdk'));
+  renameSync(file('other.vmdk'), file('disk.vmdk'));
+  process.kill(server.helper!, 'SIGKILL');
+  const read = must('qemu-io', ['-r', '-f', 'raw', '-c', 'read -P 7 0 512', server.uri!]);
+  await eventually('the refusal', () => /another file/.test(server.stderr));
+  renameSync(file('moved.vmdk'), file('disk.vmdk'));
+  await read;
+  t.match(await server.stop(), { exitCode: 0 });
 });

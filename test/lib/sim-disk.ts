@@ -44,6 +44,7 @@ export async function setUp(
     },
     memoryBytes: options.memoryBytes ?? 16 * MIB,
     buffersWrites: backing.isVolatile,
+    fileIdentity: () => '',
     startHelper: (arenas, listener) => {
       const helper = new MemoryHelper(listener, backing, arenas, options.simOf?.() ?? options.sim);
       helpers.push(helper);

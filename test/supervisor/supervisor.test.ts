@@ -29,7 +29,7 @@ class TestIo extends SupervisedIo {
   }
 }
 
-function setUp(plan: (n: number) => SimOptions = () => ({})) {
+function setUp(plan: (n: number) => SimOptions = () => ({}), fileIdentity = () => '') {
   const helpers: SimHelper[] = [];
   const clock = new ManualClock();
   const lines: string[] = [];
@@ -46,6 +46,7 @@ function setUp(plan: (n: number) => SimOptions = () => ({})) {
       connect: { readOnly: false },
       open: { path: '/disk.vmdk', flags: 0 },
     },
+    fileIdentity,
     startHelper: (listener) => {
       const helper = new SimHelper(listener, plan(helpers.length));
       helpers.push(helper);
@@ -170,6 +171,22 @@ for (const [what, info] of [
     await supervisor.close();
   });
 }
+
+t.test('another file of the same size and uuid gets no request', async (t) => {
+  let file = 'first';
+  const { supervisor, helpers, clock, lines } = setUp(undefined, () => file);
+  await supervisor.open();
+  supervisor.io(new TestIo(1));
+  file = 'second';
+  helpers[0]?.die('gone');
+  await clock.pass(0);
+  t.same(helpers[1]?.seen, []);
+  t.match(lines.join(''), /another file has taken its name/);
+  file = 'first';
+  await clock.pass(100);
+  t.equal(helpers[2]?.seen.length, 1, 'when the file is back, so is the disk');
+  await supervisor.close();
+});
 
 t.test('a larger disk is served as it was', async (t) => {
   const { supervisor, helpers, clock } = setUp((n) => ({ info: { capacitySectors: 2048 + n } }));
