@@ -2,7 +2,15 @@
 // is made; all are removed when the process ends in any way that it can still notice, and announced
 // to the janitor for the ways that it can't.
 // The rule: removal is synchronous and never throws, because it runs in the 'exit' handler.
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { messageOf, VddkNbdError } from '../base/errors.js';
@@ -60,21 +68,32 @@ export class Leavings {
   }
 }
 
+function unlinkQuietly(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch {
+    // It was never made.
+  }
+}
+
 /**
  * Writes our process id to `file`, complete at the moment it appears, and has it removed if it is
- * still ours at the end.
+ * still ours at the end. What is no regular file (/dev/null) is not replaced.
  * @throws VddkNbdError START if it can't be written
  */
 export function writePidfile(file: string, leavings: Leavings): void {
   const text = `${process.pid}\n`;
   const draft = `${file}.${process.pid}`;
   try {
+    if (lstatSync(file, { throwIfNoEntry: false })?.isFile() === false) {
+      throw new Error(`${file} is not a regular file`);
+    }
     writeFileSync(draft, text);
     renameSync(draft, file);
   } catch (error) {
-    rmSync(draft, { force: true });
+    unlinkQuietly(draft);
     throw new VddkNbdError('START', `the pidfile can't be written: ${messageOf(error)}`, {
-      hint: 'Check the directory given with --pidfile.',
+      hint: 'Check the path given with --pidfile.',
       cause: error,
     });
   }

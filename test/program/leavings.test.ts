@@ -1,5 +1,6 @@
 // What must not stay behind, and what must: a pidfile that somebody else wrote since.
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { VddkNbdError } from '../../src/base/errors.js';
@@ -48,5 +49,28 @@ t.test('a pidfile', (t) => {
   t.throws(() => {
     writePidfile(path.join(dir, 'missing', 'pid'), second);
   }, VddkNbdError);
+  t.end();
+});
+
+t.test('a pidfile takes the place of nothing but a file', (t) => {
+  const dir = t.testdir({ folder: {} });
+  symlinkSync('/dev/null', path.join(dir, 'link'));
+  const leavings = new Leavings();
+  for (const name of ['link', 'folder']) {
+    const refusal = { code: 'START', message: /is not a regular file/ };
+    t.throws(() => {
+      writePidfile(path.join(dir, name), leavings);
+    }, refusal);
+  }
+  leavings.removeAll();
+  t.ok(lstatSync(path.join(dir, 'link')).isSymbolicLink());
+  t.same(readdirSync(dir).sort(), ['folder', 'link'], 'no draft stays behind');
+  t.throws(
+    () => {
+      writePidfile('/proc/1/pid', leavings);
+    },
+    { code: 'START', message: /^the pidfile can't be written/ },
+    'also where not even a draft can be made',
+  );
   t.end();
 });
