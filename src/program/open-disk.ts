@@ -50,9 +50,9 @@ export function explainOpenFailure(thrown: unknown): unknown {
   });
 }
 
-function describeEngine(libraries: Libraries, chosen: string, library: string): string {
+function describeEngine(libraries: Libraries, searched: boolean, library: string): string {
   if (libraries.engine === 'vddk') return `VDDK (${library})`;
-  return `the built-in engine${chosen === 'auto' ? ' (no VDDK was found)' : ''}`;
+  return `the built-in engine${searched ? ' (no VDDK was found)' : ''}`;
 }
 
 /**
@@ -102,7 +102,8 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       random: Math.random,
       closeTimeoutMs: options.shutdownTimeoutMs,
     });
-    const engine = describeEngine(libraries, options.engine, disk.facts.hello.library);
+    const searched = options.engine === 'auto' && options.libdir === undefined;
+    const engine = describeEngine(libraries, searched, disk.facts.hello.library);
     return { disk, engine };
   } catch (thrown) {
     throw explainOpenFailure(thrown);

@@ -56,9 +56,10 @@ async function listen(
   return server;
 }
 
+/** Where clients find it, from any working directory. */
 function endpointOf({ address }: NbdServer): Endpoint {
   return address.kind === 'unix'
-    ? { unix: address.path }
+    ? { unix: path.resolve(address.path) }
     : { host: address.host, port: address.port };
 }
 
@@ -148,7 +149,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   process.once('exit', () => {
     leavings.removeAll();
   });
-  const signals = new StopSignals();
+  const signals = new StopSignals(log);
   try {
     const opened = await Promise.race([
       openDisk({ ...options, temporaryDir: leavings.directory() }),

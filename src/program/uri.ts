@@ -14,19 +14,23 @@ function encode(text: string, keep: RegExp): string {
 
 const SLASHES = /%2F/g;
 
+/** An IPv6 address has colons of its own. */
+function authority({ host, port }: { host: string; port: number }): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
 /** `nbd://HOST:PORT/NAME` or `nbd+unix:///NAME?socket=PATH`. */
 export function nbdUri(endpoint: Endpoint, exportName: string): string {
   const name = encode(exportName, SLASHES);
   if ('unix' in endpoint) return `nbd+unix:///${name}?socket=${encode(endpoint.unix, SLASHES)}`;
-  const host = isIPv6(endpoint.host) ? `[${endpoint.host}]` : endpoint.host;
-  return `nbd://${host}:${endpoint.port}${name === '' ? '' : `/${name}`}`;
+  return `nbd://${authority(endpoint)}${name === '' ? '' : `/${name}`}`;
 }
 
 /** `nbd:unix:PATH:exportname=NAME` or `nbd:HOST:PORT:exportname=NAME`: nbdkit's $nbd. */
 export function oldUri(endpoint: Endpoint, exportName: string): string {
   const name = exportName === '' ? '' : `:exportname=${exportName}`;
   if ('unix' in endpoint) return `nbd:unix:${endpoint.unix}${name}`;
-  return `nbd:${endpoint.host}:${endpoint.port}${name}`;
+  return `nbd:${authority(endpoint)}${name}`;
 }
 
 /** Whether only this machine can reach `address`. A name counts as reachable, except localhost. */

@@ -130,7 +130,7 @@ t.test('a second signal ends it at once', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 200));
   t.ok(isRunning(server.pid), 'it waits for the helper');
   server.signal('SIGTERM');
-  t.match(await server.end, { exitCode: 1 });
+  t.match(await server.end, { exitCode: 1, stderr: /error: .*second signal \(SIGTERM\)/ });
   await eventually('the end of the helper', () => !isRunning(helper));
   t.notOk(existsSync(here.at('socket')));
 });

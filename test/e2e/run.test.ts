@@ -2,7 +2,7 @@
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { makeEmpty } from '../lib/disks.js';
-import { runServe, startServer, type Ended } from '../lib/serve.js';
+import { REPO, runServe, shortDir, startServer, type Ended } from '../lib/serve.js';
 
 async function serving(t: Test, command: string, ...more: string[]): Promise<Ended> {
   const disk = path.join(t.testdir({}), 'disk.vmdk');
@@ -23,6 +23,28 @@ t.test('variables, on a private socket', async (t) => {
   t.match(socket, /^\//);
   t.same([port, name], ['', 'disk']);
   t.equal(libraries, '/marker', 'what the library needs does not leak into the command');
+});
+
+t.test('a relative socket path is found from any directory', async (t) => {
+  const dir = shortDir(t);
+  await makeEmpty(path.join(dir, 'disk.vmdk'), 1024 * 1024, 'monolithicSparse');
+  const disk = path.join(dir, 'disk.vmdk');
+  const command = 'cd / && echo "$uri|$unixsocket" && nbdinfo --size "$uri"';
+  const args = [disk, 'engine=builtin', '-U', 'here', '--run', command];
+  const socket = path.join(dir, 'here');
+  t.match(await runServe(args, { cwd: dir }), {
+    exitCode: 0,
+    stdout: `nbd+unix:///?socket=${socket}|${socket}\n1048576`,
+  });
+});
+
+t.test('the built-in engine, named by its directory', async (t) => {
+  const disk = path.join(t.testdir({}), 'disk.vmdk');
+  await makeEmpty(disk, 1024 * 1024, 'monolithicSparse');
+  const libdir = `libdir=${path.join(REPO, 'build/builtin')}`;
+  const { exitCode, stderr } = await runServe([disk, libdir, '--run', 'true']);
+  t.equal(exitCode, 0);
+  t.match(stderr, /with the built-in engine$/, 'nothing was searched, so nothing was not found');
 });
 
 t.test('variables, on TCP', async (t) => {

@@ -35,3 +35,8 @@ t.test('an address that others can reach needs --insecure', (t) => {
   t.match(planListen({ ...none, ipaddr: '0.0.0.0', insecure: true }), { open: true });
   t.end();
 });
+
+t.test('an empty path, as of a variable that is not set, is refused', (t) => {
+  t.throws(() => planListen({ ...none, unix: '' }), { code: 'USAGE', message: /is empty/ });
+  t.end();
+});

@@ -10,6 +10,7 @@ t.test('known forms', (t) => {
   t.equal(nbdUri({ unix: '/a b' }, 'disk'), 'nbd+unix:///disk?socket=/a%20b');
   t.equal(oldUri({ unix: '/a' }, 'n'), 'nbd:unix:/a:exportname=n');
   t.equal(oldUri({ host: 'localhost', port: 5 }, ''), 'nbd:localhost:5');
+  t.equal(oldUri({ host: '::1', port: 5 }, ''), 'nbd:[::1]:5', 'what QEMU takes');
   t.end();
 });
 
