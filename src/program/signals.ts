@@ -2,18 +2,19 @@
 // the second one ends the process at once. The rule: while this exists the process does not end
 // on its own, for a server may wait for nothing but timers that don't keep node alive.
 import { constants } from 'node:os';
-import { DURATION_MS_MAX } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 
 const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 type StopSignal = (typeof STOPPING)[number];
 
+/** node's longest interval; nothing is done when it fires. */
+const FOREVER_MS = 2 ** 31 - 1;
+
 /** Listens for signals from construction until dispose(). */
 export class StopSignals {
   /** Resolves with the first signal. */
   readonly first: Promise<StopSignal>;
-  /** Nothing is done when it fires. */
-  readonly #alive = setInterval(() => undefined, DURATION_MS_MAX);
+  readonly #alive = setInterval(() => undefined, FOREVER_MS);
   readonly #handler: (name: StopSignal) => void;
 
   constructor(log: Log) {

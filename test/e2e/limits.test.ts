@@ -9,8 +9,9 @@ const MIB = 1024 * 1024;
 
 /** `vddk-nbd serve` under limits of prlimit. */
 function limited(limit: string, args: string[]): Promise<Ended> {
-  // Without what tap loads into every process.
-  const bare = ['env', '--unset=NODE_OPTIONS', process.execPath];
+  // Without what tap loads into every process, and without coverage, which needs descriptors.
+  const unset = ['--unset=NODE_OPTIONS', '--unset=NODE_V8_COVERAGE'];
+  const bare = ['env', ...unset, process.execPath];
   return run('prlimit', [limit, ...bare, RUN, 'serve', ...args]);
 }
 
