@@ -2,10 +2,21 @@
 // Pure. The rule: a remedy is a sentence that says what to do, not what went wrong again.
 import { VddkNbdError } from '../base/errors.js';
 
+/**
+ * What an error of a read, write or flush says about the session: `session`, it is gone, a new
+ * one may serve the request; `memory`, the request was too much at once; `final`, it would fail
+ * again; `unclear`, a new session may help, and is tried once.
+ */
+export type ServingErrorClass = 'session' | 'memory' | 'final' | 'unclear';
+
 interface VixErrorInfo {
   /** VMware's name, with its VIX_E_ prefix. */
   name: string;
   remedy?: string;
+  /** A first open that fails with it is tried again: it passes. All others end the start. */
+  passes?: true;
+  /** Default: unclear. */
+  serving?: ServingErrorClass;
 }
 
 const ACCESS = 'Check the permissions of the disk and its directory, or serve it read-only (-r).';
@@ -17,48 +28,66 @@ const FORMAT = 'Convert the disk first, for example with qemu-img convert -O vmd
 /** The codes worth a name (the low 16 bits of a VixError). */
 const VIX_ERRORS: Readonly<Record<number, VixErrorInfo>> = {
   1: { name: 'VIX_E_FAIL', remedy: 'Run again with -v to see what the library says.' },
-  2: { name: 'VIX_E_OUT_OF_MEMORY', remedy: 'Free memory on this machine or on the host.' },
-  3: { name: 'VIX_E_INVALID_ARG', remedy: 'Run again with -v to see what the library says.' },
+  2: {
+    name: 'VIX_E_OUT_OF_MEMORY',
+    remedy: 'Free memory on this machine or on the host.',
+    serving: 'memory',
+  },
+  3: {
+    name: 'VIX_E_INVALID_ARG',
+    remedy: 'Run again with -v to see what the library says.',
+    serving: 'final',
+  },
   4: {
     name: 'VIX_E_FILE_NOT_FOUND',
     remedy: 'Check the name, and that every extent is beside it.',
   },
-  5: { name: 'VIX_E_OBJECT_IS_BUSY', remedy: 'Wait until the other task is done.' },
-  6: { name: 'VIX_E_NOT_SUPPORTED', remedy: FORMAT },
+  5: { name: 'VIX_E_OBJECT_IS_BUSY', remedy: 'Wait until the other task is done.', passes: true },
+  6: { name: 'VIX_E_NOT_SUPPORTED', remedy: FORMAT, serving: 'final' },
   7: { name: 'VIX_E_FILE_ERROR', remedy: REPAIR },
-  8: { name: 'VIX_E_DISK_FULL', remedy: 'Make room where the disk lies.' },
+  8: { name: 'VIX_E_DISK_FULL', remedy: 'Make room where the disk lies.', serving: 'final' },
   9: {
     name: 'VIX_E_INCORRECT_FILE_TYPE',
     remedy: 'Name the VMDK (its descriptor), not another file.',
   },
-  11: { name: 'VIX_E_FILE_READ_ONLY', remedy: ACCESS },
-  12: { name: 'VIX_E_FILE_ALREADY_EXISTS' },
+  11: { name: 'VIX_E_FILE_READ_ONLY', remedy: ACCESS, serving: 'final' },
+  12: { name: 'VIX_E_FILE_ALREADY_EXISTS', serving: 'final' },
   13: { name: 'VIX_E_FILE_ACCESS_ERROR', remedy: ACCESS },
   15: {
     name: 'VIX_E_FILE_ALREADY_LOCKED',
     remedy: 'Stop the program that holds the disk, or open it read-only (-r) once it is gone.',
   },
   20: { name: 'VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT' },
-  21: { name: 'VIX_E_FILE_TOO_BIG' },
-  22: { name: 'VIX_E_FILE_NAME_INVALID', remedy: 'Check the file name.' },
+  21: { name: 'VIX_E_FILE_TOO_BIG', serving: 'final' },
+  22: { name: 'VIX_E_FILE_NAME_INVALID', remedy: 'Check the file name.', serving: 'final' },
+  26: { name: 'VIX_E_HOST_NOT_CONNECTED', remedy: NETWORK, passes: true, serving: 'session' },
   30: { name: 'VIX_E_NEED_KEY', remedy: ENCRYPTED },
   32: { name: 'VIX_E_LICENSE' },
-  34: { name: 'VIX_E_VM_HOST_DISCONNECTED', remedy: NETWORK },
+  34: { name: 'VIX_E_VM_HOST_DISCONNECTED', remedy: NETWORK, passes: true, serving: 'session' },
   35: { name: 'VIX_E_AUTHENTICATION_FAIL', remedy: 'Check user name and password.' },
-  36: { name: 'VIX_E_HOST_CONNECTION_LOST', remedy: NETWORK },
-  1000: { name: 'VIX_E_INVALID_HANDLE' },
+  36: { name: 'VIX_E_HOST_CONNECTION_LOST', remedy: NETWORK, passes: true, serving: 'session' },
+  1000: { name: 'VIX_E_INVALID_HANDLE', serving: 'session' },
   2000: { name: 'VIX_E_NOT_FOUND' },
   3014: { name: 'VIX_E_HOST_USER_PERMISSIONS', remedy: 'Give this user the missing privileges.' },
   4000: { name: 'VIX_E_VM_NOT_FOUND', remedy: 'Check the reference of the virtual machine.' },
   13003: { name: 'VIX_E_SNAPSHOT_NOTFOUND', remedy: 'Check the reference of the snapshot.' },
-  13014: { name: 'VIX_E_SNAPSHOT_DISKLOCKED', remedy: 'Wait until the other task is done.' },
+  13014: {
+    name: 'VIX_E_SNAPSHOT_DISKLOCKED',
+    remedy: 'Wait until the other task is done.',
+    passes: true,
+  },
   14005: { name: 'VIX_E_HOST_FILE_ERROR_EOF', remedy: REPAIR },
-  14008: { name: 'VIX_E_HOST_SERVER_NOT_FOUND', remedy: NETWORK },
-  14009: { name: 'VIX_E_HOST_NETWORK_CONN_REFUSED', remedy: NETWORK },
-  14010: { name: 'VIX_E_HOST_TCP_SOCKET_ERROR', remedy: NETWORK },
-  14011: { name: 'VIX_E_HOST_TCP_CONN_LOST', remedy: NETWORK },
-  14014: { name: 'VIX_E_HOST_SERVER_SHUTDOWN', remedy: NETWORK },
-  14015: { name: 'VIX_E_HOST_SERVER_NOT_AVAILABLE', remedy: NETWORK },
+  14008: { name: 'VIX_E_HOST_SERVER_NOT_FOUND', remedy: NETWORK, serving: 'session' },
+  14009: { name: 'VIX_E_HOST_NETWORK_CONN_REFUSED', remedy: NETWORK, serving: 'session' },
+  14010: { name: 'VIX_E_HOST_TCP_SOCKET_ERROR', remedy: NETWORK, serving: 'session' },
+  14011: { name: 'VIX_E_HOST_TCP_CONN_LOST', remedy: NETWORK, passes: true, serving: 'session' },
+  14014: { name: 'VIX_E_HOST_SERVER_SHUTDOWN', remedy: NETWORK, passes: true, serving: 'session' },
+  14015: {
+    name: 'VIX_E_HOST_SERVER_NOT_AVAILABLE',
+    remedy: NETWORK,
+    passes: true,
+    serving: 'session',
+  },
   16000: { name: 'VIX_E_DISK_INVAL', remedy: REPAIR },
   16001: { name: 'VIX_E_DISK_NOINIT' },
   16002: { name: 'VIX_E_DISK_NOIO' },
@@ -67,7 +96,7 @@ const VIX_ERRORS: Readonly<Record<number, VixErrorInfo>> = {
     remedy: 'Put all files of the chain beside each other.',
   },
   16006: { name: 'VIX_E_DISK_NEEDSREPAIR', remedy: REPAIR },
-  16007: { name: 'VIX_E_DISK_OUTOFRANGE' },
+  16007: { name: 'VIX_E_DISK_OUTOFRANGE', serving: 'final' },
   16008: { name: 'VIX_E_DISK_CID_MISMATCH', remedy: 'The parent was changed; restore the chain.' },
   16010: { name: 'VIX_E_DISK_PARTMISMATCH', remedy: REPAIR },
   16011: { name: 'VIX_E_DISK_UNSUPPORTEDDISKVERSION', remedy: FORMAT },
@@ -82,15 +111,20 @@ const VIX_ERRORS: Readonly<Record<number, VixErrorInfo>> = {
   16030: { name: 'VIX_E_DISK_INVALIDCHAIN', remedy: 'Restore the chain of snapshots.' },
   16052: { name: 'VIX_E_DISK_KEY_NOTFOUND' },
   16053: { name: 'VIX_E_DISK_SUBSYSTEM_INIT_FAIL' },
-  16054: { name: 'VIX_E_DISK_INVALID_CONNECTION', remedy: NETWORK },
+  16054: {
+    name: 'VIX_E_DISK_INVALID_CONNECTION',
+    remedy: NETWORK,
+    passes: true,
+    serving: 'session',
+  },
   16063: { name: 'VIX_E_DISK_INVALIDDISK', remedy: REPAIR },
   16064: { name: 'VIX_E_DISK_NOLICENSE' },
   16065: { name: 'VIX_E_DISK_NODEVICE' },
   16066: { name: 'VIX_E_DISK_UNSUPPORTEDDEVICE' },
-  18000: { name: 'VIX_E_CANNOT_CONNECT_TO_HOST', remedy: NETWORK },
+  18000: { name: 'VIX_E_CANNOT_CONNECT_TO_HOST', remedy: NETWORK, serving: 'session' },
   18001: { name: 'VIX_E_NOT_FOR_REMOTE_HOST' },
   18002: { name: 'VIX_E_INVALID_HOSTNAME_SPECIFICATION', remedy: 'Check the server name.' },
-  20004: { name: 'VIX_E_FILE_NAME_TOO_LONG', remedy: 'Use a shorter path.' },
+  20004: { name: 'VIX_E_FILE_NAME_TOO_LONG', remedy: 'Use a shorter path.', serving: 'final' },
 };
 
 /** A refused call, as the helper reports it. */
@@ -115,6 +149,18 @@ export function vixErrorName(vixError: number | bigint): string {
   const code = vixErrorCode(vixError);
   return `${VIX_ERRORS[code]?.name ?? 'VixError'} (${code})`;
 }
+
+/** How the supervisor treats the library's errors: the columns of the table above. */
+export const vixErrorPolicy = {
+  /** Whether a first open that failed with it is worth another attempt. */
+  passes: (vixError: number | bigint): boolean =>
+    VIX_ERRORS[vixErrorCode(vixError)]?.passes === true,
+  /** Whether the host refused who we are: to ask again and again locks accounts. */
+  isRejectedLogin: (vixError: number | bigint): boolean => vixErrorCode(vixError) === 35,
+  /** What it means for a request of an open disk. */
+  whileServing: (vixError: number | bigint): ServingErrorClass =>
+    VIX_ERRORS[vixErrorCode(vixError)]?.serving ?? 'unclear',
+};
 
 /** What the helper itself could not do, which has nothing to do with the disk. */
 function helperTrouble(kind: string, text: string): VddkNbdError {

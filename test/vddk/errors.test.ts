@@ -1,6 +1,11 @@
 // Refusals of the library and of the helper in a user's words.
 import t from 'tap';
-import { explainRefusal, vixErrorCode, vixErrorName } from '../../src/vddk/errors.js';
+import {
+  explainRefusal,
+  vixErrorPolicy,
+  vixErrorCode,
+  vixErrorName,
+} from '../../src/vddk/errors.js';
 
 t.test('the code is in the low 16 bits, whatever is above', (t) => {
   t.equal(vixErrorCode(15), 15);
@@ -36,5 +41,18 @@ t.test('what the helper itself could not do', (t) => {
     code: 'HELPER',
     message: /arena/,
   });
+  t.end();
+});
+
+t.test('the policy looks at the code alone', (t) => {
+  const { passes, isRejectedLogin, whileServing } = vixErrorPolicy;
+  t.ok(passes(14014));
+  t.notOk(passes(14008), 'a wrong name of the server is told at once');
+  t.ok(isRejectedLogin(0x500000023n));
+  t.notOk(isRejectedLogin(36));
+  t.equal(whileServing(36), 'session');
+  t.equal(whileServing(2), 'memory');
+  t.equal(whileServing(8), 'final');
+  t.equal(whileServing(64999), 'unclear');
   t.end();
 });
