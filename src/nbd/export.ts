@@ -17,9 +17,18 @@ export interface NbdExport {
   readonly payloadBytesMax: number;
 }
 
+/** An entry of a list. */
+export type ListedExport = Pick<NbdExport, 'name' | 'description'>;
+
+/** What a name leads to: an export, or a sentence for the client that says why not. */
+export type Found<Export extends NbdExport> = Export | string;
+
 /** The exports of a server. */
 export interface NbdExports<Export extends NbdExport> {
-  list(): readonly Export[];
-  /** The export a client means by `name`, or undefined if it can't have it. */
-  lookup(name: string): Export | undefined;
+  list(): readonly ListedExport[];
+  /**
+   * The export a client means by `name`. It may have to be made ready first: then a promise, which
+   * never rejects.
+   */
+  lookup(name: string): Found<Export> | Promise<Found<Export>>;
 }

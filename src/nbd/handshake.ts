@@ -7,6 +7,7 @@
 //   option-header  16 bytes                 option-data, or closed (bad magic, too many options)
 //   option-data    the option's length      option-header, transmission or closed
 //   option-skip    the option's length      option-header (what is too long is passed over)
+//   lookup         `found` to resolve       option-header, transmission or closed
 //   transmission   nothing: `chosen` is set, what follows are requests
 //   closed         nothing: send the output, then close; `reason` says why
 import { NBD_STRING_BYTES_MAX, OPTION_BYTES_MAX, OPTIONS_MAX } from '../base/limits.js';
@@ -29,7 +30,7 @@ import {
   NBD_REP_ERR_UNSUP,
   OPTION_HEADER_BYTES,
 } from './constants.js';
-import type { NbdExport, NbdExports } from './export.js';
+import type { Found, NbdExport, NbdExports } from './export.js';
 import {
   exportNameReply,
   greeting,
@@ -39,7 +40,16 @@ import {
 } from './option-reply.js';
 
 export type HandshakeStage =
-  'client-flags' | 'option-header' | 'option-data' | 'option-skip' | 'transmission' | 'closed';
+  | 'client-flags'
+  | 'option-header'
+  | 'option-data'
+  | 'option-skip'
+  | 'lookup'
+  | 'transmission'
+  | 'closed';
+
+/** Stages in which nothing is received here. */
+const BEYOND_OPTIONS: ReadonlySet<HandshakeStage> = new Set(['lookup', 'transmission', 'closed']);
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -70,6 +80,7 @@ export class Handshake<Export extends NbdExport> {
   readonly #exports: NbdExports<Export>;
   #stage: HandshakeStage = 'client-flags';
   #chosen: Export | undefined;
+  #found: Promise<void> | undefined;
   #reason = '';
   #output: Buffer[] = [greeting()];
   /** What the stage needs, and how much of it is here; option-skip only counts. */
@@ -95,6 +106,11 @@ export class Handshake<Export extends NbdExport> {
     return this.#chosen;
   }
 
+  /** Resolves when the stage `lookup` is over: there may be output then, and a new stage. */
+  get found(): Promise<void> | undefined {
+    return this.#found;
+  }
+
   /** Why `stage` is closed, for the log; "" if the client just said goodbye. */
   get reason(): string {
     return this.#reason;
@@ -114,11 +130,11 @@ export class Handshake<Export extends NbdExport> {
 
   /**
    * Takes bytes from the client, in the order received.
-   * @returns how many were used: all, unless `stage` became transmission or closed.
+   * @returns how many were used: all, unless `stage` became lookup, transmission or closed.
    */
   receive(bytes: Buffer): number {
     let at = 0;
-    while (at < bytes.length && this.#stage !== 'transmission' && this.#stage !== 'closed') {
+    while (at < bytes.length && !BEYOND_OPTIONS.has(this.#stage)) {
       const left = bytes.length - at;
       if (this.#stage === 'option-skip') {
         const skipped = Math.min(left, this.#skipBytes);
@@ -229,17 +245,37 @@ export class Handshake<Export extends NbdExport> {
     }
   }
 
+  /** Looks `name` up and goes on with what it leads to. Nothing is received until then. */
+  #find(name: string, goOn: (found: Found<Export>) => void): void {
+    const found = this.#exports.lookup(name);
+    if (!(found instanceof Promise)) {
+      goOn(found);
+      return;
+    }
+    this.#stage = 'lookup';
+    this.#found = found.then((target) => {
+      this.#found = undefined;
+      this.#expect('option-header', OPTION_HEADER_BYTES);
+      goOn(target);
+    });
+  }
+
   #exportName(data: Buffer): void {
     const name = decodeString(data);
-    const target = name === undefined ? undefined : this.#exports.lookup(name);
-    if (this.#shuttingDown) {
-      this.#close('the server is shutting down');
-    } else if (target === undefined) {
-      this.#close('no such export');
-    } else {
-      this.#output.push(exportNameReply(target, this.#noZeroes));
-      this.#transmit(target);
+    if (name === undefined) {
+      this.#close('malformed export name');
+      return;
     }
+    this.#find(name, (target) => {
+      if (this.#shuttingDown) {
+        this.#close('the server is shutting down');
+      } else if (typeof target === 'string') {
+        this.#close(target);
+      } else {
+        this.#output.push(exportNameReply(target, this.#noZeroes));
+        this.#transmit(target);
+      }
+    });
   }
 
   #list(data: Buffer): void {
@@ -259,14 +295,17 @@ export class Handshake<Export extends NbdExport> {
       this.#error(NBD_REP_ERR_INVALID, 'malformed option data');
       return;
     }
-    const target = this.#exports.lookup(wanted.name);
-    if (target === undefined) {
-      this.#error(NBD_REP_ERR_UNKNOWN, 'no such export');
-      return;
-    }
-    this.#output.push(...infoReplies(this.#option, target, wanted.asked));
-    this.#reply(NBD_REP_ACK);
-    if (this.#option === NBD_OPT_GO) this.#transmit(target);
+    this.#find(wanted.name, (target) => {
+      if (this.#shuttingDown) {
+        this.#error(NBD_REP_ERR_SHUTDOWN, 'the server is shutting down');
+      } else if (typeof target === 'string') {
+        this.#error(NBD_REP_ERR_UNKNOWN, target);
+      } else {
+        this.#output.push(...infoReplies(this.#option, target, wanted.asked));
+        this.#reply(NBD_REP_ACK);
+        if (this.#option === NBD_OPT_GO) this.#transmit(target);
+      }
+    });
   }
 
   #transmit(target: Export): void {

@@ -15,7 +15,7 @@ import {
   NBD_REP_SERVER,
   OPTION_REPLY_HEADER_BYTES,
 } from './constants.js';
-import type { NbdExport } from './export.js';
+import type { ListedExport, NbdExport } from './export.js';
 
 /** What the server sends first ("Newstyle negotiation"). */
 export function greeting(): Buffer {
@@ -36,7 +36,7 @@ export function optionReply(option: number, type: number, data: Buffer = Buffer.
 }
 
 /** NBD_REP_SERVER: one entry of a list. */
-export function serverReply(option: number, target: NbdExport): Buffer {
+export function serverReply(option: number, target: ListedExport): Buffer {
   const name = Buffer.from(target.name);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(name.length);

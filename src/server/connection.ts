@@ -61,7 +61,9 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
   readonly #receiver: Receiver;
   readonly #sender: Sender;
   readonly #handshake: Handshake<ServedExport>;
-  readonly #handshakeTimer: Timer;
+  #handshakeTimer: Timer | undefined;
+  /** An export is being made ready: nothing is read, and it may take as long as it takes. */
+  #lookingUp = false;
   readonly #records = new RecordPool();
   #export: ServedExport | undefined;
   #session: DiskSession | undefined;
@@ -83,9 +85,7 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
     this.#receiver = new Receiver(this, inPlace);
     this.#socket = inPlace ? receiveInPlace(accepted, this.#receiver) : accepted;
     this.#sender = new Sender(this.#socket, this);
-    this.#handshakeTimer = options.clock.after(HANDSHAKE_TIMEOUT_MS, () => {
-      this.#fail('handshake not finished in time');
-    });
+    this.#limitHandshake();
     this.#socket.on('error', (error) => {
       options.log.debug(`${options.name}: ${error.message}`);
     });
@@ -99,6 +99,12 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
     this.#socket.setKeepAlive(true);
     if (!inPlace) this.#receiveByCopying();
     this.#socket.write(this.#handshake.takeOutput());
+  }
+
+  #limitHandshake(): void {
+    this.#handshakeTimer = this.#options.clock.after(HANDSHAKE_TIMEOUT_MS, () => {
+      this.#fail('handshake not finished in time');
+    });
   }
 
   #receiveByCopying(): void {
@@ -161,6 +167,7 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
   get stopped(): boolean {
     return (
       this.#finishing ||
+      this.#lookingUp ||
       this.#waiting !== undefined ||
       this.#records.inUse >= CONNECTION_REQUESTS_MAX
     );
@@ -168,18 +175,7 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
 
   handshake(bytes: Buffer): number {
     const taken = this.#handshake.receive(bytes);
-    const output = this.#handshake.takeOutput();
-    if (output.length > 0) this.#socket.write(output);
-    if (this.#handshake.stage === 'closed') {
-      const { reason } = this.#handshake;
-      if (reason !== '') this.#options.log.warning(`${this.#options.name}: ${reason}`);
-      this.#finish();
-    } else if (this.#handshake.chosen !== undefined) {
-      this.#export = this.#handshake.chosen;
-      this.#session = this.#export.disk.session(this);
-      this.#handshakeTimer.cancel();
-      this.#receiver.expectRequests();
-    }
+    this.#onHandshake();
     return taken;
   }
 
@@ -240,6 +236,37 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
     if (!this.#idle) return;
     if (this.#finishing || this.#shuttingDown) this.#close();
     else this.#options.spinner.expectSoon();
+  }
+
+  /** The handshake has gone a step: sends what it says, and does what its stage asks for. */
+  #onHandshake(): void {
+    const { log, name } = this.#options;
+    const output = this.#handshake.takeOutput();
+    if (output.length > 0) this.#socket.write(output);
+    const { chosen, found, reason, stage } = this.#handshake;
+    if (stage === 'closed') {
+      if (reason !== '') log.warning(`${name}: ${reason}`);
+      this.#finish();
+    } else if (chosen !== undefined) {
+      this.#export = chosen;
+      this.#session = chosen.disk.session(this);
+      this.#handshakeTimer?.cancel();
+      this.#receiver.expectRequests();
+    } else if (found !== undefined) {
+      this.#lookingUp = true;
+      this.#handshakeTimer?.cancel();
+      void found.then(() => {
+        this.#onFound();
+      });
+    }
+  }
+
+  #onFound(): void {
+    this.#lookingUp = false;
+    if (this.#finishing) return;
+    this.#limitHandshake();
+    this.#onHandshake();
+    this.#goOn();
   }
 
   /** Whether nothing is under way: no request, no reply, no payload. */
@@ -334,7 +361,7 @@ export class Connection implements ReceiveSink, SendSink, DiskClient {
   #onClose(): void {
     this.#closed = true;
     this.#finishing = true;
-    this.#handshakeTimer.cancel();
+    this.#handshakeTimer?.cancel();
     this.#receiver.stop();
     this.#abandonUnsent();
     this.#sender.stop();

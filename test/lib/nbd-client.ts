@@ -133,6 +133,11 @@ export class NbdClient {
   /** Sends an option; returns its replies, the final one last. */
   async option(option: number, data?: Buffer): Promise<OptionReply[]> {
     this.write(optionBytes(option, data));
+    return this.optionReplies();
+  }
+
+  /** The replies to one option that was sent, the final one last. */
+  async optionReplies(): Promise<OptionReply[]> {
     const replies: OptionReply[] = [];
     for (;;) {
       const header = await this.read(20);

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { silentLog } from '../../src/base/log.js';
 import { systemClock, type Clock } from '../../src/base/clock.js';
 import { MemoryDisk, type MemoryDiskOptions } from '../../src/disk/memory-disk.js';
-import { singleExport } from '../../src/server/exports.js';
+import { type Exports, singleExport } from '../../src/server/exports.js';
 import { NbdServer, type ListenAddress } from '../../src/server/listener.js';
 import { shortDir } from './serve.js';
 
@@ -17,6 +17,8 @@ export interface ServerOptions extends Partial<MemoryDiskOptions> {
   zeroCopy?: boolean;
   clock?: Clock;
   address?: ListenAddress;
+  /** What is served instead of the disk that is returned. */
+  exports?: Exports;
 }
 
 interface Test {
@@ -43,7 +45,7 @@ export async function serveMemory(
   const disk = new MemoryDisk({ ...options, data: options.data ?? patterned(1 << 20) });
   const wanted = options.address ?? { kind: 'unix', path: path.join(shortDir(t), 's') };
   const server = await NbdServer.listen({
-    exports: singleExport(disk, 'a test disk'),
+    exports: options.exports ?? singleExport(disk, 'a test disk'),
     address: wanted,
     clock,
     log: silentLog,

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { NBD_STRING_BYTES_MAX, OPTION_BYTES_MAX, OPTIONS_MAX } from '../../src/base/limits.js';
-import type { NbdExport, NbdExports } from '../../src/nbd/export.js';
+import type { Found, NbdExport, NbdExports } from '../../src/nbd/export.js';
 import { Handshake } from '../../src/nbd/handshake.js';
 import { infoBytes, optionBytes } from '../lib/nbd-client.js';
 
@@ -17,7 +17,7 @@ const disk: NbdExport = {
 };
 const exports: NbdExports<NbdExport> = {
   list: () => [disk, { ...disk, name: 'zwei', description: '' }],
-  lookup: (name) => (name === 'none' ? undefined : disk),
+  lookup: (name) => (name === 'none' ? 'no such export' : disk),
 };
 
 const FLAGS = Buffer.from([0, 0, 0, 3]);
@@ -252,4 +252,57 @@ t.test('any cuts of any bytes give the same', (t) => {
     }),
   );
   t.end();
+});
+
+/** A handshake whose exports have to be made ready first; `ready` says what came of it. */
+function waiting(...bytes: Buffer[]) {
+  let ready: (found: Found<NbdExport>) => void = () => undefined;
+  const promise = new Promise<Found<NbdExport>>((resolve) => (ready = resolve));
+  const handshake = new Handshake({ ...exports, lookup: () => promise });
+  handshake.takeOutput();
+  const sent = Buffer.concat(bytes);
+  const taken = handshake.receive(sent);
+  return { handshake, ready, rest: sent.subarray(taken) };
+}
+
+t.test('an export that has to be made ready', async (t) => {
+  const info = optionBytes(INFO, infoBytes('a'));
+  const more = optionBytes(LIST);
+  const { handshake, ready, rest } = waiting(FLAGS, info, more);
+  t.equal(handshake.stage, 'lookup');
+  t.same(rest, more, 'what follows waits');
+  t.equal(handshake.receive(rest), 0);
+  t.equal(handshake.takeOutput().length, 0);
+  ready(disk);
+  await handshake.found;
+  t.equal(handshake.stage, 'option-header');
+  t.equal(handshake.found, undefined);
+  t.equal(handshake.receive(rest), rest.length);
+  const types = replies(handshake.takeOutput()).map(({ type }) => type);
+  t.same(types, [REP_INFO, REP_INFO, ACK, SERVER, SERVER, ACK]);
+
+  const go = waiting(FLAGS, optionBytes(GO, infoBytes('a')));
+  go.ready(disk);
+  await go.handshake.found;
+  t.match(go.handshake, { stage: 'transmission', chosen: disk });
+
+  const refused = waiting(FLAGS, optionBytes(GO, infoBytes('a')));
+  refused.ready('it does not open');
+  await refused.handshake.found;
+  t.match(replies(refused.handshake.takeOutput()), [
+    { option: GO, type: UNKNOWN, data: Buffer.from('it does not open') },
+  ]);
+
+  const old = waiting(FLAGS, optionBytes(EXPORT_NAME, Buffer.from('a')));
+  old.ready('it does not open');
+  await old.handshake.found;
+  t.match(old.handshake, { stage: 'closed', reason: 'it does not open' });
+  for (const option of [EXPORT_NAME, GO]) {
+    const data = option === GO ? infoBytes('a') : Buffer.from('a');
+    const late = waiting(FLAGS, optionBytes(option, data));
+    late.handshake.shutDown();
+    late.ready(disk);
+    await late.handshake.found;
+    t.equal(late.handshake.chosen, undefined, 'not any more');
+  }
 });
