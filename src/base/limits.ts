@@ -26,8 +26,10 @@ export const MEMORY_BYTES_MIN = 16 * MIB;
 /** Above this memfds and Buffers of one disk stop being reasonable; 8 GiB is far past any gain. */
 export const MEMORY_BYTES_MAX = 8192 * MIB;
 
-/** Pieces of one WRITE_ZEROES that are in the helper at once. */
-export const ZERO_PIECES_IN_FLIGHT_MAX = 16;
+/** Pieces of one WRITE_ZEROES or CACHE that are in the helper at once. */
+export const SHARED_PIECES_IN_FLIGHT_MAX = 16;
+/** What one CACHE makes the library read: as much as one READ could ask for next. */
+export const PREFETCH_BYTES_MAX = REQUEST_BYTES_MAX;
 
 /**
  * Body of a frame to the helper: a batch of requests is a few KiB; connect parameters are small.

@@ -3,8 +3,16 @@
 // The rule: memory in `pieces` belongs to the server from the grant until submit() (a write) and
 // from completed() until release() (a read); at all other times only the disk touches it.
 
-/** What a request asks for. */
-export type DiskOp = 'read' | 'write' | 'zero' | 'flush';
+/**
+ * What a request asks for. `extents`: what of a range is data, what holes, as far as one answer
+ * goes. `cache`: the range will be read soon; as much of it as is reasonable is made ready.
+ */
+export type DiskOp = 'read' | 'write' | 'zero' | 'flush' | 'extents' | 'cache';
+
+/** Bits of an extent's state; neither is data. The storage holds nothing for the range. */
+export const EXTENT_HOLE = 1;
+/** The range reads as zeroes. A hole of which that isn't known may show what is below it. */
+export const EXTENT_ZERO = 2;
 
 /** Why a request failed, named after the errno that a client shall see. */
 export type DiskErrorCode =
@@ -18,16 +26,31 @@ export class DiskRequest {
   op: DiskOp = 'read';
   /** First byte, any alignment; offset + length are within the disk (the server has checked). */
   offsetBytes = 0;
-  /** Length: 1 to Disk.requestBytesMax for read and write, any for zero, 0 for flush. */
+  /**
+   * Length: 1 to Disk.requestBytesMax for read and write, 0 for flush, any but 0 for the others.
+   */
   lengthBytes = 0;
   /** Answer only when this write (and its bytes alone) is durable. For write and zero. */
   fua = false;
-  /** Views of the lent memory, in order, together lengthBytes long. Empty for zero and flush. */
+  /** Views of the lent memory, in order, together lengthBytes long. Read and write only. */
   readonly pieces: Buffer[] = [];
+  /** For read: `extents` may be used to say where there are zeroes. */
+  takesHoles = false;
+  /** For extents: this many are enough; at least 1. */
+  extentsMax = 1;
+  /**
+   * The result of extents: lengthBytes, state, lengthBytes, state, ... from offsetBytes on, none
+   * empty, no two neighbours of the same state, together at most lengthBytes of the request.
+   * The result of a read that takes holes: nothing, or the same for the whole range, and then the
+   * server looks at no byte of an EXTENT_ZERO; if all is one of those, `pieces` may be empty.
+   */
+  readonly extents: number[] = [];
   /** Undefined is success. Set before completed(). */
   error: DiskErrorCode | undefined = undefined;
   /** A sentence for `error`, for the log and for clients that take text. */
   errorText = '';
+  /** Where it went wrong, a byte of the range; -1 is not known. */
+  errorOffsetBytes = -1;
   /** The disk's own record of this request; the server never looks at it. */
   job: unknown = undefined;
 }
@@ -45,8 +68,8 @@ export interface DiskSession {
   /**
    * Asks for the memory of `request` (all of it or nothing, in arrival order over sessions).
    * True: it is there now; false: granted() will say so. A session has at most one request waiting
-   * and begins no other until it is granted. Flush and zero are always granted at once.
-   * A read, zero or flush runs from its grant; a write waits for submit().
+   * and begins no other until it is granted. Only read and write are ever not granted at once.
+   * A write waits for submit(), everything else runs from its grant.
    */
   begin(request: DiskRequest): boolean;
   /** The payload of a granted write is complete in its pieces: run it. */

@@ -207,14 +207,13 @@ export class HelperDisk implements Disk, JobHost {
     request.job = job;
     request.error = undefined;
     request.errorText = '';
+    request.errorOffsetBytes = -1;
     request.pieces.length = 0;
+    request.extents.length = 0;
     job.begin(request, session.client);
     const { demand } = job;
     demand.session = session;
-    const rangeBytes = (job.endSector - job.startSector) * SECTOR_BYTES;
-    const edgeBytes = job.hasEdges ? EDGE_BYTES : 0;
-    demand.readBytes = request.op === 'read' ? rangeBytes : edgeBytes;
-    demand.writeBytes = request.op === 'write' ? rangeBytes : edgeBytes;
+    setDemand(job);
     if (demand.readBytes === 0 && demand.writeBytes === 0) {
       this.#start(job);
       return true;
@@ -224,8 +223,8 @@ export class HelperDisk implements Disk, JobHost {
       return true;
     }
     this.#memory.writeBack?.flushSoon();
-    // Zeroes carry no payload: the connection need not wait for the memory of their edges.
-    return request.op === 'zero';
+    // What carries no payload waits for its memory without its connection.
+    return !lends(request);
   }
 
   /** DiskSession.submit(). */
@@ -248,7 +247,7 @@ export class HelperDisk implements Disk, JobHost {
 
   finished(job: Job, vixError: number | bigint): void {
     const { request } = job;
-    if (request.op !== 'flush') this.#locks.release(job);
+    if (request.op !== 'flush' && request.op !== 'extents') this.#locks.release(job);
     if (vixError !== 0) {
       request.error = diskErrorOf(vixError);
       request.errorText = `the disk library failed with VixError ${String(vixError)}`;
@@ -309,7 +308,7 @@ export class HelperDisk implements Disk, JobHost {
     const demand = new Demand((granted) => {
       const job = granted.owner as Job;
       this.#granted(job);
-      if (job.request.op !== 'zero') job.client.granted(job.request);
+      if (lends(job.request)) job.client.granted(job.request);
     });
     const job = new Job(this, demand);
     demand.owner = job;
@@ -326,8 +325,29 @@ export class HelperDisk implements Disk, JobHost {
 
   #start(job: Job): void {
     this.#running++;
+    if (job.request.op === 'extents') {
+      job.request.extents.push(job.request.lengthBytes, 0);
+      this.finished(job, 0);
+      return;
+    }
     if (job.request.op === 'flush' || this.#locks.acquire(job)) job.locked();
   }
+}
+
+/** Whether the memory of `request` is the server's for a time. */
+function lends({ op }: DiskRequest): boolean {
+  return op === 'read' || op === 'write';
+}
+
+/** What memory `job` needs. Everything that the library reads for nobody goes to one slot. */
+function setDemand(job: Job): void {
+  const { demand, request } = job;
+  const rangeBytes = (job.endSector - job.startSector) * SECTOR_BYTES;
+  const edgeBytes = job.hasEdges ? EDGE_BYTES : 0;
+  demand.writeBytes = request.op === 'write' ? rangeBytes : edgeBytes;
+  if (request.op === 'read') demand.readBytes = rangeBytes;
+  else if (request.op === 'cache') demand.readBytes = Math.min(rangeBytes, PIECE_BYTES_MAX);
+  else demand.readBytes = edgeBytes;
 }
 
 /** Fills `request.pieces` with the bytes of the request itself, without its unaligned edges. */

@@ -3,7 +3,12 @@
 // pool of these records. The rule: from locked() until the last piece has settled the range is
 // held, so that nobody changes a sector between the reading of an edge and its writing.
 import type { Demand } from '../arena/grants.js';
-import { PIECE_BYTES_MAX, SECTOR_BYTES, ZERO_PIECES_IN_FLIGHT_MAX } from '../base/limits.js';
+import {
+  PIECE_BYTES_MAX,
+  PREFETCH_BYTES_MAX,
+  SECTOR_BYTES,
+  SHARED_PIECES_IN_FLIGHT_MAX,
+} from '../base/limits.js';
 import { invariant } from '../base/errors.js';
 import { IO_OPS, type IoOpNumber } from '../helper/protocol.js';
 import { LockedRange } from '../supervisor/range-lock.js';
@@ -49,9 +54,9 @@ export class Job extends LockedRange {
   /** Bytes of the first sector before the request, and of the last one behind it. */
   headBytes = 0;
   tailBytes = 0;
-  /** Zeroes: the next sector to write, and the end of the whole sectors. */
-  #zeroSector = 0;
-  #zeroEndSector = 0;
+  /** Pieces that share one memory, of zero and cache: the next sector, and the last one's end. */
+  #sharedSector = 0;
+  #sharedEndSector = 0;
 
   constructor(host: JobHost, demand: Demand) {
     super();
@@ -66,12 +71,16 @@ export class Job extends LockedRange {
     const endBytes = request.offsetBytes + request.lengthBytes;
     this.startSector = Math.floor(request.offsetBytes / SECTOR_BYTES);
     this.endSector = Math.ceil(endBytes / SECTOR_BYTES);
+    if (request.op === 'cache') {
+      const endSectorMax = this.startSector + PREFETCH_BYTES_MAX / SECTOR_BYTES;
+      this.endSector = Math.min(this.endSector, endSectorMax);
+    }
     this.headBytes = request.offsetBytes - this.startSector * SECTOR_BYTES;
     this.tailBytes = this.endSector * SECTOR_BYTES - endBytes;
     this.exclusive = request.op === 'write' || request.op === 'zero';
     this.#vixError = 0;
-    this.#zeroSector = 0;
-    this.#zeroEndSector = 0;
+    this.#sharedSector = 0;
+    this.#sharedEndSector = 0;
   }
 
   /** Whether sectors must be read before they can be written. */
@@ -86,6 +95,14 @@ export class Job extends LockedRange {
         this.#phase = 'body';
         this.#runSlots(IO_OPS.READ, this.demand.readSlots);
         break;
+      case 'cache':
+        this.#phase = 'body';
+        this.#sharedSector = this.startSector;
+        this.#sharedEndSector = this.endSector;
+        this.#runShared();
+        break;
+      case 'extents':
+        throw new Error('the disk answers extents without a range or pieces');
       case 'flush':
         this.#runFlush();
         break;
@@ -101,13 +118,20 @@ export class Job extends LockedRange {
   pieceSettled(piece: Piece, vixError: number | bigint): void {
     this.#idlePieces.push(piece);
     this.#outstanding--;
-    if (vixError !== 0 && this.#vixError === 0) this.#vixError = vixError;
-    if (this.#phase === 'body' && this.#vixError === 0) this.#runZeroes();
+    if (vixError !== 0 && this.#vixError === 0) this.#failed(piece, vixError);
+    if (this.#phase === 'body' && this.#vixError === 0) this.#runShared();
     if (this.#outstanding > 0) return;
     if (this.#vixError !== 0 || this.#phase === 'flush') this.#finish();
     else if (this.#phase === 'edges') this.#mergeEdges();
     else if (this.request.fua) this.#runFlush();
     else this.#finish();
+  }
+
+  #failed(piece: Piece, vixError: number | bigint): void {
+    this.#vixError = vixError;
+    if (piece.op === IO_OPS.FLUSH) return;
+    const { request } = this;
+    request.errorOffsetBytes = Math.max(request.offsetBytes, piece.startSector * SECTOR_BYTES);
   }
 
   #finish(): void {
@@ -198,13 +222,13 @@ export class Job extends LockedRange {
       this.#runSlots(IO_OPS.WRITE, this.demand.writeSlots);
       return;
     }
-    this.#zeroSector = this.startSector;
-    this.#zeroEndSector = this.endSector;
+    this.#sharedSector = this.startSector;
+    this.#sharedEndSector = this.endSector;
     if (this.hasEdges) this.#writeZeroEdges();
-    this.#runZeroes();
+    this.#runShared();
   }
 
-  /** The first and last sector of unaligned zeroes, merged; the rest is #runZeroes'. */
+  /** The first and last sector of unaligned zeroes, merged; the rest is #runShared()'s. */
   #writeZeroEdges(): void {
     const slot = this.demand.writeSlots[0];
     invariant(slot !== undefined, 'unaligned zeroes hold a slot');
@@ -212,27 +236,29 @@ export class Job extends LockedRange {
     const onlyTail = this.headBytes === 0;
     if (!onlyTail) {
       this.#run(IO_OPS.WRITE, this.startSector, 1, slot.offsetBytes, slot);
-      this.#zeroSector++;
+      this.#sharedSector++;
     }
     if (this.tailBytes > 0 && (onlyTail || lastSector > this.startSector)) {
       this.#run(IO_OPS.WRITE, lastSector, 1, slot.offsetBytes + SECTOR_BYTES, slot);
-      this.#zeroEndSector--;
+      this.#sharedEndSector--;
     }
   }
 
-  /** More pieces of zeroes, as many as may be in flight. */
-  #runZeroes(): void {
+  /** More pieces of zeroes, or of what is read for nobody, as many as may be in flight. */
+  #runShared(): void {
+    const { op } = this.request;
     while (
-      this.#zeroSector < this.#zeroEndSector &&
-      this.#outstanding < ZERO_PIECES_IN_FLIGHT_MAX
+      this.#sharedSector < this.#sharedEndSector &&
+      this.#outstanding < SHARED_PIECES_IN_FLIGHT_MAX
     ) {
       const nrSectors = Math.min(
         PIECE_BYTES_MAX / SECTOR_BYTES,
-        this.#zeroEndSector - this.#zeroSector,
+        this.#sharedEndSector - this.#sharedSector,
       );
-      const sector = this.#zeroSector;
-      this.#zeroSector += nrSectors;
-      this.#run(IO_OPS.WRITE, sector, nrSectors, this.#host.zeroOffsetBytes);
+      const sector = this.#sharedSector;
+      this.#sharedSector += nrSectors;
+      if (op === 'zero') this.#run(IO_OPS.WRITE, sector, nrSectors, this.#host.zeroOffsetBytes);
+      else this.#run(IO_OPS.READ, sector, nrSectors, this.demand.readSlots[0]?.offsetBytes ?? 0);
     }
   }
 }

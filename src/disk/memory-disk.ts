@@ -4,7 +4,16 @@
 import { systemClock, type Clock } from '../base/clock.js';
 import { invariant } from '../base/errors.js';
 import { MEMORY_BYTES_DEFAULT, PIECE_BYTES_MAX, REQUEST_BYTES_MAX } from '../base/limits.js';
-import type { Disk, DiskClient, DiskErrorCode, DiskOp, DiskRequest, DiskSession } from './disk.js';
+import {
+  type Disk,
+  type DiskClient,
+  type DiskErrorCode,
+  type DiskOp,
+  type DiskRequest,
+  type DiskSession,
+  EXTENT_HOLE,
+  EXTENT_ZERO,
+} from './disk.js';
 import { MemoryPool } from './memory-pool.js';
 
 /** Requests of `op` that touch [startBytes, endBytes) fail with `error`. */
@@ -25,6 +34,8 @@ export interface MemoryDiskOptions {
   requestBytesMax?: number;
   pieceBytesMax?: number;
   preferredBlockBytes?: number;
+  /** Runs of zeroes that fill whole blocks of this many bytes are holes. */
+  holeBytes?: number;
   /** Called with each request's work, once; the work may run at any later time, in any order. */
   schedule?: (work: () => void) => void;
   clock?: Clock;
@@ -47,11 +58,12 @@ export class MemoryDisk implements Disk {
   /** A test may add and remove ranges at any time. */
   readonly failing: FailingRange[] = [];
   /** How many requests of each kind have run, and how many with FUA. */
-  readonly ran = { read: 0, write: 0, zero: 0, flush: 0, fua: 0 };
+  readonly ran = { read: 0, write: 0, zero: 0, flush: 0, extents: 0, cache: 0, fua: 0 };
   readonly pool: MemoryPool;
   readonly clock: Clock;
   readonly #schedule: (work: () => void) => void;
   readonly #sessionBytesMax: number;
+  readonly #holeBytes: number;
   readonly #waiters: Waiter[] = [];
   #underWay = 0;
   #idle: (() => void)[] = [];
@@ -64,6 +76,7 @@ export class MemoryDisk implements Disk {
     this.canFlush = options.canFlush ?? true;
     this.requestBytesMax = options.requestBytesMax ?? REQUEST_BYTES_MAX;
     this.preferredBlockBytes = options.preferredBlockBytes ?? 4096;
+    this.#holeBytes = options.holeBytes ?? 65_536;
     this.clock = options.clock ?? systemClock;
     this.pool = new MemoryPool(memoryBytes, options.pieceBytesMax ?? PIECE_BYTES_MAX);
     this.#sessionBytesMax = memoryBytes / 2;
@@ -181,13 +194,37 @@ export class MemoryDisk implements Disk {
     );
     request.error = failing?.error;
     request.errorText = failing === undefined ? '' : `${op} fails by order of the test`;
-    if (failing !== undefined) return;
+    request.extents.length = 0;
+    if (failing !== undefined) {
+      const at = Math.max(offsetBytes, failing.startBytes);
+      request.errorOffsetBytes = op === 'flush' ? -1 : at;
+      return;
+    }
     let at = offsetBytes;
     if (op === 'zero') this.data.fill(0, at, at + lengthBytes);
+    if (op === 'extents') this.#listExtents(request, request.extentsMax);
+    if (op === 'read' && request.takesHoles) this.#listExtents(request, Infinity);
     for (const piece of request.pieces) {
       if (op === 'read') this.data.copy(piece, 0, at, at + piece.length);
       else piece.copy(this.data, at);
       at += piece.length;
+    }
+  }
+
+  #listExtents({ offsetBytes, lengthBytes, extents }: DiskRequest, extentsMax: number): void {
+    const endBytes = offsetBytes + lengthBytes;
+    for (let at = offsetBytes; at < endBytes;) {
+      const blockAt = Math.floor(at / this.#holeBytes) * this.#holeBytes;
+      const block = this.data.subarray(blockAt, blockAt + this.#holeBytes);
+      const state = block.every((byte) => byte === 0) ? EXTENT_HOLE | EXTENT_ZERO : 0;
+      const pieceBytes = Math.min(blockAt + block.length, endBytes) - at;
+      if (extents.at(-1) === state) {
+        extents[extents.length - 2] = (extents.at(-2) ?? 0) + pieceBytes;
+      } else {
+        if (extents.length === 2 * extentsMax) return;
+        extents.push(pieceBytes, state);
+      }
+      at += pieceBytes;
     }
   }
 }

@@ -34,8 +34,12 @@ export class RecordPool {
     record.lengthBytes = header.lengthBytes;
     record.fua = false;
     record.pieces.length = 0;
+    record.takesHoles = false;
+    record.extentsMax = 1;
+    record.extents.length = 0;
     record.error = undefined;
     record.errorText = '';
+    record.errorOffsetBytes = -1;
     record.job = undefined;
     return record;
   }

@@ -221,3 +221,41 @@ t.test(
     );
   },
 );
+
+t.test('CACHE reads into one slot, as much as one READ may ask for', async (t) => {
+  const { disk, last } = await setUp({ sizeBytes: 128 * MIB });
+  const client = new Client(disk);
+  const request = client.send('cache', 513, 100 * MIB);
+  const slots = new Set<number>();
+  let sectors = 0;
+  while (last().inFlight.length > 0) {
+    t.ok(last().inFlight.length <= 16);
+    const [io] = last().inFlight;
+    slots.add(io?.arenaOffset ?? -1);
+    sectors += io?.nrSectors ?? 0;
+    last().step();
+  }
+  t.equal(slots.size, 1);
+  t.equal(sectors, (32 * MIB) / 512);
+  t.equal(request.error, undefined);
+  t.same(client.results.get(request), Buffer.alloc(0), 'nothing is lent');
+  t.equal(disk.grants.isWaiting, false);
+  await shut({ disk, last });
+});
+
+t.test('an error says where it was', async (t) => {
+  const { disk, last, backing } = await setUp({ sizeBytes: 8 * MIB });
+  const client = new Client(disk);
+  backing.failing.set((2 * MIB) / 512, 1);
+  const aligned = client.send('read', 0, 4 * MIB);
+  last().drain();
+  t.match(aligned, { error: 'EIO', errorOffsetBytes: 2 * MIB });
+  const within = client.send('read', 2 * MIB + 5, 10);
+  last().drain();
+  t.match(within, { error: 'EIO', errorOffsetBytes: 2 * MIB + 5 });
+  backing.failing.clear();
+  const again = client.send('read', 0, 4 * MIB);
+  last().drain();
+  t.match(again, { error: undefined, errorOffsetBytes: -1 });
+  await shut({ disk, last });
+});

@@ -206,3 +206,24 @@ t.test('random sessions never get too much, and everybody is served', (t) => {
   );
   t.end();
 });
+
+t.test('extents: blocks of zeroes are holes', (t) => {
+  const disk = memoryDisk({ holeBytes: 4 * KIB });
+  disk.data.fill(1, 8 * KIB, 9 * KIB);
+  const { session } = open(disk);
+  const list = (offsetBytes: number, lengthBytes: number, extentsMax: number): number[] => {
+    const made = Object.assign(request('extents', offsetBytes, lengthBytes), { extentsMax });
+    t.ok(session.begin(made));
+    session.release(made);
+    return made.extents;
+  };
+  t.same(list(0, 256 * KIB, 9), [8 * KIB, 3, 4 * KIB, 0, 244 * KIB, 3], 'neighbours are one');
+  t.same(list(0, 256 * KIB, 2), [8 * KIB, 3, 4 * KIB, 0], 'no more than asked for');
+  t.same(list(9 * KIB, 8 * KIB, 9), [3 * KIB, 0, 5 * KIB, 3], 'any range');
+  const read = Object.assign(request('read', 7 * KIB, 2 * KIB), { takesHoles: true });
+  t.ok(session.begin(read));
+  t.same(read.extents, [KIB, 3, KIB, 0], 'a read that takes holes says where they are');
+  session.release(read);
+  t.equal(disk.pool.lentBytes, 0);
+  t.end();
+});
