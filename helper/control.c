@@ -52,14 +52,18 @@ answer_ping (uint64_t id)
 {
   struct encoder frame;
   const char *call;
+  uint64_t oldest_io;
+  uint64_t oldest_io_ms = request_oldest_ms (&oldest_io);
   uint64_t in_call_ms = library_in_call_ms (&call);
 
   encoder_init (&frame);
   encode_frame_begin (&frame);
   encode_result (&frame, id, 0);
-  encode_map (&frame, 2);
+  encode_map (&frame, 4);
   encode_uint_of (&frame, "inCallMs", in_call_ms);
   encode_text_of (&frame, "call", call);
+  encode_uint_of (&frame, "oldestIoMs", oldest_io_ms);
+  encode_uint_of (&frame, "oldestIo", oldest_io);
   encode_frame_end (&frame);
   output_result (&frame);
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "clock.h"
 #include "request.h"
 
 /* A ticket is generation << INDEX_BITS | index. */
@@ -111,8 +112,34 @@ request_ticket (struct request *r)
 
   r->generation++;
   ticket = r->generation << INDEX_BITS | (uint64_t)(r - table);
+  atomic_store_explicit (&r->ticket_id, r->id, memory_order_relaxed);
+  atomic_store_explicit (&r->ticket_ms, coarse_ms (), memory_order_relaxed);
   atomic_store_explicit (&r->ticket, ticket, memory_order_release);
   return ticket;
+}
+
+uint64_t
+request_oldest_ms (uint64_t *id)
+{
+  uint64_t now = coarse_ms (), oldest_ms = UINT64_MAX;
+
+  *id = 0;
+  for (uint32_t i = 0; i < fresh; i++) {
+    struct request *r = &table[i];
+    uint64_t ms;
+
+    if (atomic_load_explicit (&r->ticket, memory_order_acquire) == 0)
+      continue;
+    ms = atomic_load_explicit (&r->ticket_ms, memory_order_relaxed);
+    if (ms >= oldest_ms)
+      continue;
+    /* If it is completed and used again just now, the next look will tell. */
+    oldest_ms = ms;
+    *id = atomic_load_explicit (&r->ticket_id, memory_order_relaxed);
+  }
+  if (oldest_ms == UINT64_MAX)
+    return 0;
+  return now > oldest_ms ? now - oldest_ms : 1;
 }
 
 struct request *

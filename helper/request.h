@@ -20,6 +20,9 @@ struct request {
   uint64_t error;          /* VixError of the answer */
   uint64_t generation;     /* how often this record went to the library */
   _Atomic uint64_t ticket; /* what the library's callback must show, or 0 */
+  /* Of the present ticket: its id, and when the library was given it. */
+  _Atomic uint64_t ticket_id;
+  _Atomic uint64_t ticket_ms;
   struct request *next;
   uint64_t nr_sectors;
   uint32_t op; /* OP_READ, OP_WRITE, OP_FLUSH, or OP_CALL_MARK */
@@ -57,6 +60,11 @@ void request_free (struct request_list *list);
 
 /* Begins a submission: a number that stands for this record exactly once. */
 uint64_t request_ticket (struct request *r);
+/* For how long, in milliseconds (at least 1), the library has had the oldest
+ * request that it has not completed, and the request's id; 0 if it has none.
+ * Called by the reader, under the control lock.
+ */
+uint64_t request_oldest_ms (uint64_t *id);
 /* The record that `ticket` stands for, or NULL if it was redeemed before or
  * never handed out.
  */

@@ -129,7 +129,12 @@ export const decodeCallResult: { [Op in CallOp]: (fields: Fields) => Calls[Op]['
   }),
   ALLOCATED_BLOCKS: (fields) => ({ blocks: ascendingRuns(list(fields, 'blocks', isUnsigned)) }),
   CLOSE: () => ({}),
-  PING: (fields) => ({ inCallMs: integer(fields, 'inCallMs'), call: text(fields, 'call') }),
+  PING: (fields) => ({
+    inCallMs: integer(fields, 'inCallMs'),
+    call: text(fields, 'call'),
+    oldestIoMs: integer(fields, 'oldestIoMs'),
+    oldestIo: integer(fields, 'oldestIo'),
+  }),
 };
 
 /** offset, length, offset, length, ...: in order, without overlap, none empty. */

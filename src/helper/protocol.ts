@@ -95,6 +95,10 @@ export interface PingResult {
   /** How long the library thread has been inside its present call; 0 = it is not. */
   inCallMs: number;
   call: string;
+  /** How long the library has had the oldest READ or WRITE that it has not completed; 0 = none. */
+  oldestIoMs: number;
+  /** The id of that request. */
+  oldestIo: number;
 }
 
 /** Parameters and result of each call. */

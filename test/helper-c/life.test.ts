@@ -19,8 +19,9 @@ t.test('PING while the library is stuck, after a long rest', async (t) => {
   const helper = new Driver(t, { env: { FAKE_SECTOR: '8:hang' } });
   await helper.open();
   await sleep(1500);
-  t.same((await helper.call('PING')).fields, { inCallMs: 0, call: '' });
-  const [first] = helper.sendIo(['READ', 0, 8, 0], ['READ', 0, 16, 0]);
+  const ping = (await helper.call('PING')).fields;
+  t.same(ping, { inCallMs: 0, call: '', oldestIoMs: 0, oldestIo: 0 });
+  const [first, second] = helper.sendIo(['READ', 0, 8, 0], ['READ', 0, 16, 0]);
   await helper.answered([first!]);
   let last = 0;
   for (let i = 0; i < 5; i++) {
@@ -31,6 +32,8 @@ t.test('PING while the library is stuck, after a long rest', async (t) => {
     t.equal(fields['call'], 'VixDiskLib_ReadAsync');
     const inCallMs = fields['inCallMs'] as number;
     t.ok(inCallMs > last, `${inCallMs} ms`);
+    t.equal(fields['oldestIo'], second);
+    t.ok((fields['oldestIoMs'] as number) >= inCallMs);
     last = inCallMs;
   }
   t.ok(last >= 200, 'the time it has been stuck');

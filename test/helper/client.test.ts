@@ -109,8 +109,8 @@ t.test('a call does not overtake the requests before it', async (t) => {
       [2, 3],
     ],
   );
-  send([3, 2, 0, { inCallMs: 7, call: 'VixDiskLib_Wait' }]);
-  t.strictSame(await ping, { inCallMs: 7, call: 'VixDiskLib_Wait' });
+  send([3, 2, 0, { inCallMs: 7, call: 'VixDiskLib_Wait', oldestIoMs: 0, oldestIo: 0 }]);
+  t.strictSame(await ping, { inCallMs: 7, call: 'VixDiskLib_Wait', oldestIoMs: 0, oldestIo: 0 });
 });
 
 t.test('ids above 32 bits', async (t) => {
@@ -124,7 +124,7 @@ t.test('ids above 32 bits', async (t) => {
   t.strictSame(messages[1]?.[1], 2 ** 32 + 1);
   send(
     [4, BigInt(2 ** 32), 0, 2 ** 32 - 1, 1],
-    [3, BigInt(2 ** 32 + 1), 0, { inCallMs: 0, call: '' }],
+    [3, BigInt(2 ** 32 + 1), 0, { inCallMs: 0, call: '', oldestIoMs: 0, oldestIo: 0 }],
   );
   await ping;
   t.same(done, ['b 0', 'a 1']);

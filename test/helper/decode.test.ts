@@ -135,7 +135,8 @@ t.test('results of calls', async (t) => {
   t.strictSame(decodeCallResult.INFO({ ...info, uuid: null }), bare);
   t.equal(decodeCallResult.INFO({ ...info, uuid: 'u' }).uuid, 'u');
   t.strictSame(decodeCallResult.OPEN({ transportMode: 'san' }), { transportMode: 'san' });
-  t.strictSame(decodeCallResult.PING({ inCallMs: 5, call: 'x' }), { inCallMs: 5, call: 'x' });
+  const ping = { inCallMs: 5, call: 'x', oldestIoMs: 7, oldestIo: 2 ** 40 };
+  t.strictSame(decodeCallResult.PING(ping), ping);
   t.strictSame([decodeCallResult.CONNECT({}), decodeCallResult.CLOSE({ x: 1 })], [{}, {}]);
   const runs = { blocks: [0, 1, 5, 2, 7, 1] };
   t.strictSame(decodeCallResult.ALLOCATED_BLOCKS(runs), runs);

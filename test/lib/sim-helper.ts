@@ -116,7 +116,7 @@ export class SimHelper implements Helper {
       },
       ALLOCATED_BLOCKS: { blocks: [] },
       CLOSE: {},
-      PING: { inCallMs: 0, call: '' },
+      PING: { inCallMs: 0, call: '', oldestIoMs: 0, oldestIo: 0 },
     };
     return new Promise((resolve, reject) => {
       this.#rejects.add(reject);
