@@ -7,10 +7,12 @@
 //   option-header  16 bytes                 option-data, or closed (bad magic, too many options)
 //   option-data    the option's length      option-header, transmission or closed
 //   option-skip    the option's length      option-header (what is too long is passed over)
+//   upgrade        secured() to be called   option-header
 //   lookup         `found` to resolve       option-header, transmission or closed
 //   transmission   nothing: `chosen` is set, what follows are requests
 //   closed         nothing: send the output, then close; `reason` says why
-import { NBD_STRING_BYTES_MAX, OPTION_BYTES_MAX, OPTIONS_MAX } from '../base/limits.js';
+import { invariant } from '../base/errors.js';
+import { OPTION_BYTES_MAX, OPTIONS_MAX } from '../base/limits.js';
 import {
   CLIENT_FLAGS_BYTES,
   NBD_FLAG_C_FIXED_NEWSTYLE,
@@ -20,17 +22,21 @@ import {
   NBD_OPT_GO,
   NBD_OPT_INFO,
   NBD_OPT_LIST,
+  NBD_OPT_STARTTLS,
   NBD_OPTION_MAGIC_HIGH,
   NBD_OPTION_MAGIC_LOW,
   NBD_REP_ACK,
   NBD_REP_ERR_INVALID,
+  NBD_REP_ERR_POLICY,
   NBD_REP_ERR_SHUTDOWN,
+  NBD_REP_ERR_TLS_REQD,
   NBD_REP_ERR_TOO_BIG,
   NBD_REP_ERR_UNKNOWN,
   NBD_REP_ERR_UNSUP,
   OPTION_HEADER_BYTES,
 } from './constants.js';
 import type { Found, NbdExport, NbdExports } from './export.js';
+import { decodeInfo, decodeString } from './option-data.js';
 import {
   exportNameReply,
   greeting,
@@ -44,40 +50,34 @@ export type HandshakeStage =
   | 'option-header'
   | 'option-data'
   | 'option-skip'
+  | 'upgrade'
   | 'lookup'
   | 'transmission'
   | 'closed';
 
 /** Stages in which nothing is received here. */
-const BEYOND_OPTIONS: ReadonlySet<HandshakeStage> = new Set(['lookup', 'transmission', 'closed']);
+const BEYOND_OPTIONS: ReadonlySet<HandshakeStage> = new Set([
+  'upgrade',
+  'lookup',
+  'transmission',
+  'closed',
+]);
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** A string of the protocol (proto.md, "Conventions"), or undefined if the bytes are none. */
-function decodeString(bytes: Buffer): string | undefined {
-  if (bytes.length > NBD_STRING_BYTES_MAX || bytes.includes(0)) return undefined;
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return undefined;
-  }
+/** What a connection has of TLS (proto.md, "Server-side requirements"): NOTLS, ..., FORCEDTLS. */
+export interface TlsPolicy {
+  readonly mode: 'off' | 'on' | 'require';
+  /** The client has come through TLS already. */
+  readonly isSecure: boolean;
 }
 
-/** The data of NBD_OPT_INFO and NBD_OPT_GO, or undefined if it is malformed. */
-function decodeInfo(data: Buffer): { name: string; asked: number[] } | undefined {
-  if (data.length < 6) return undefined;
-  const nameBytes = data.readUInt32BE(0);
-  if (nameBytes > data.length - 6) return undefined;
-  const name = decodeString(data.subarray(4, 4 + nameBytes));
-  const list = data.subarray(4 + nameBytes);
-  const count = list.readUInt16BE(0);
-  if (name === undefined || list.length !== 2 + 2 * count) return undefined;
-  return { name, asked: Array.from({ length: count }, (_, i) => list.readUInt16BE(2 + 2 * i)) };
-}
+const TLS_FIRST = 'TLS is required: NBD_OPT_STARTTLS first';
+const NO_TLS: TlsPolicy = { mode: 'off', isSecure: false };
 
 /** One client's handshake. */
 export class Handshake<Export extends NbdExport> {
   readonly #exports: NbdExports<Export>;
+  readonly #tls: TlsPolicy['mode'];
+  #isSecure: boolean;
   #stage: HandshakeStage = 'client-flags';
   #chosen: Export | undefined;
   #found: Promise<void> | undefined;
@@ -93,8 +93,10 @@ export class Handshake<Export extends NbdExport> {
   #noZeroes = false;
   #shuttingDown = false;
 
-  constructor(exports: NbdExports<Export>) {
+  constructor(exports: NbdExports<Export>, tls = NO_TLS) {
     this.#exports = exports;
+    this.#tls = tls.mode;
+    this.#isSecure = tls.isSecure;
   }
 
   get stage(): HandshakeStage {
@@ -121,6 +123,17 @@ export class Handshake<Export extends NbdExport> {
     this.#shuttingDown = true;
   }
 
+  /**
+   * The stage `upgrade` is over: the client's next bytes come through TLS. Nothing that was
+   * negotiated before is kept; no byte that came in the clear behind NBD_OPT_STARTTLS may be given
+   * to receive() any more.
+   */
+  secured(): void {
+    invariant(this.#stage === 'upgrade', 'TLS begins where the client asked for it');
+    this.#isSecure = true;
+    this.#expect('option-header', OPTION_HEADER_BYTES);
+  }
+
   /** What is to be sent now; the greeting at first. */
   takeOutput(): Buffer {
     const output = Buffer.concat(this.#output);
@@ -130,7 +143,7 @@ export class Handshake<Export extends NbdExport> {
 
   /**
    * Takes bytes from the client, in the order received.
-   * @returns how many were used: all, unless `stage` became lookup, transmission or closed.
+   * @returns how many were used: all, unless `stage` became one in which nothing is received.
    */
   receive(bytes: Buffer): number {
     let at = 0;
@@ -212,7 +225,8 @@ export class Handshake<Export extends NbdExport> {
   }
 
   #tooBig(): void {
-    this.#error(NBD_REP_ERR_TOO_BIG, 'option data too long');
+    if (this.#needsTls) this.#error(NBD_REP_ERR_TLS_REQD, TLS_FIRST);
+    else this.#error(NBD_REP_ERR_TOO_BIG, 'option data too long');
     this.#expect('option-header', OPTION_HEADER_BYTES);
   }
 
@@ -224,6 +238,10 @@ export class Handshake<Export extends NbdExport> {
       this.#close('');
     } else if (this.#option === NBD_OPT_EXPORT_NAME) {
       this.#exportName(data);
+    } else if (this.#option === NBD_OPT_STARTTLS) {
+      this.#startTls(data);
+    } else if (this.#needsTls) {
+      this.#error(NBD_REP_ERR_TLS_REQD, TLS_FIRST);
     } else if (this.#shuttingDown) {
       this.#error(NBD_REP_ERR_SHUTDOWN, 'the server is shutting down');
     } else {
@@ -245,6 +263,24 @@ export class Handshake<Export extends NbdExport> {
     }
   }
 
+  /** Whether nothing may be said before NBD_OPT_STARTTLS (proto.md, "FORCEDTLS mode"). */
+  get #needsTls(): boolean {
+    return this.#tls === 'require' && !this.#isSecure;
+  }
+
+  #startTls(data: Buffer): void {
+    if (data.length > 0) {
+      this.#error(NBD_REP_ERR_INVALID, 'NBD_OPT_STARTTLS takes no data');
+    } else if (this.#isSecure) {
+      this.#error(NBD_REP_ERR_INVALID, 'the connection is secure already');
+    } else if (this.#tls === 'off') {
+      this.#error(NBD_REP_ERR_POLICY, 'TLS is not set up on this server');
+    } else {
+      this.#reply(NBD_REP_ACK);
+      this.#stage = 'upgrade';
+    }
+  }
+
   /** Looks `name` up and goes on with what it leads to. Nothing is received until then. */
   #find(name: string, goOn: (found: Found<Export>) => void): void {
     const found = this.#exports.lookup(name);
@@ -261,6 +297,10 @@ export class Handshake<Export extends NbdExport> {
   }
 
   #exportName(data: Buffer): void {
+    if (this.#needsTls) {
+      this.#close('a client without TLS, which is required');
+      return;
+    }
     const name = decodeString(data);
     if (name === undefined) {
       this.#close('malformed export name');

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { NBD_STRING_BYTES_MAX, OPTION_BYTES_MAX, OPTIONS_MAX } from '../../src/base/limits.js';
 import type { Found, NbdExport, NbdExports } from '../../src/nbd/export.js';
-import { Handshake } from '../../src/nbd/handshake.js';
+import { Handshake, type TlsPolicy } from '../../src/nbd/handshake.js';
 import { infoBytes, optionBytes } from '../lib/nbd-client.js';
 
 const disk: NbdExport = {
@@ -23,7 +23,9 @@ const exports: NbdExports<NbdExport> = {
 const FLAGS = Buffer.from([0, 0, 0, 3]);
 const [EXPORT_NAME, ABORT, LIST, STARTTLS, INFO, GO] = [1, 2, 3, 5, 6, 7];
 const [ACK, SERVER, REP_INFO] = [1, 2, 3];
-const [UNSUP, INVALID, UNKNOWN, SHUTDOWN, TOO_BIG] = [1, 3, 6, 7, 9].map((n) => 0x80000000 + n);
+const [UNSUP, POLICY, INVALID, TLS_REQD, UNKNOWN, SHUTDOWN, TOO_BIG] = [1, 2, 3, 5, 6, 7, 9].map(
+  (n) => 0x80000000 + n,
+);
 
 /** A handshake that has had its greeting taken, and been fed `bytes`. */
 function fed(...bytes: Buffer[]): Handshake<NbdExport> {
@@ -166,11 +168,70 @@ t.test('malformed NBD_OPT_INFO and NBD_OPT_GO', (t) => {
 });
 
 t.test('what is not supported, yet or ever', (t) => {
-  for (const option of [0, 4, STARTTLS, 8, 9, 10, 11, 12345, 0xffffffff]) {
+  for (const option of [0, 4, 8, 9, 10, 11, 12345, 0xffffffff]) {
     const handshake = fed(FLAGS, optionBytes(option, Buffer.from('data')));
     t.match(replies(handshake.takeOutput()), [{ option, type: UNSUP }]);
     t.equal(handshake.stage, 'option-header', 'and the next option is read');
   }
+  t.end();
+});
+
+t.test('NBD_OPT_STARTTLS', (t) => {
+  const having = (mode: TlsPolicy['mode'], ...bytes: Buffer[]): Handshake<NbdExport> => {
+    const handshake = new Handshake(exports, { mode, isSecure: false });
+    handshake.takeOutput();
+    handshake.receive(Buffer.concat([FLAGS, ...bytes]));
+    return handshake;
+  };
+  const start = optionBytes(STARTTLS);
+  t.match(replies(having('off', start).takeOutput()), [{ option: STARTTLS, type: POLICY }]);
+  for (const mode of ['on', 'require'] as const) {
+    const wrong = having(mode, optionBytes(STARTTLS, Buffer.from('x')));
+    t.match(replies(wrong.takeOutput()), [{ option: STARTTLS, type: INVALID }]);
+    const handshake = having(mode, start);
+    t.match(replies(handshake.takeOutput()), [{ option: STARTTLS, type: ACK }]);
+    t.equal(handshake.stage, 'upgrade');
+    t.equal(handshake.receive(start), 0, 'nothing is taken before TLS has begun');
+    handshake.secured();
+    handshake.receive(Buffer.concat([start, optionBytes(GO, infoBytes(''))]));
+    t.match(replies(handshake.takeOutput())[0], { option: STARTTLS, type: INVALID }, 'only once');
+    t.equal(handshake.stage, 'transmission');
+  }
+  t.equal(having('on', optionBytes(GO, infoBytes(''))).stage, 'transmission', 'or without');
+  t.throws(() => {
+    having('on').secured();
+  });
+  t.end();
+});
+
+t.test('where TLS is required, nothing is said before it', (t) => {
+  const fresh = (): Handshake<NbdExport> => {
+    const handshake = new Handshake(exports, { mode: 'require', isSecure: false });
+    handshake.takeOutput();
+    handshake.receive(FLAGS);
+    return handshake;
+  };
+  const long = Buffer.alloc(OPTION_BYTES_MAX + 1);
+  for (const option of [LIST, INFO, GO, 8, 9, 10, 11, 4711]) {
+    for (const data of [Buffer.alloc(0), infoBytes('none'), infoBytes(''), long]) {
+      const handshake = fresh();
+      handshake.receive(optionBytes(option, data));
+      t.match(replies(handshake.takeOutput()), [{ option, type: TLS_REQD }]);
+    }
+  }
+  const late = fresh();
+  late.shutDown();
+  late.receive(optionBytes(LIST));
+  t.match(replies(late.takeOutput()), [{ type: TLS_REQD }]);
+  late.receive(optionBytes(ABORT));
+  t.match(replies(late.takeOutput()), [{ option: ABORT, type: ACK }]);
+  const named = fresh();
+  named.receive(optionBytes(EXPORT_NAME));
+  t.match(named, { stage: 'closed', reason: /TLS/ });
+  t.equal(named.takeOutput().length, 0);
+  const secure = new Handshake(exports, { mode: 'require', isSecure: true });
+  secure.receive(Buffer.concat([FLAGS, optionBytes(GO, infoBytes(''))]));
+  t.equal(secure.stage, 'transmission');
   t.end();
 });
 
