@@ -52,7 +52,7 @@ export const layers = [
   },
   {
     files: 'program/*.ts',
-    project: ['base/', 'vddk/', 'disk/', 'server/', 'supervisor/', 'helper/'],
+    project: ['base/', 'nbd/', 'vddk/', 'disk/', 'server/', 'supervisor/', 'helper/'],
     packages: [],
     pure: false,
   },

@@ -61,6 +61,14 @@ export const STALL_TIMEOUT_MS = 60_000;
 /** Connections to one server: each has a receive buffer and at most half an arena. */
 export const CONNECTIONS_MAX = 1024;
 
+/**
+ * Disks of one server: each is a process, two arenas and some ten descriptors, and a list of names
+ * must not become long enough to stall a client.
+ */
+export const EXPORTS_MAX = 256;
+/** How long a disk that did not open is not tried again: clients retry, and vCenters count. */
+export const OPEN_RETRY_MS = 5_000;
+
 /** Deadlines of the helper while it has nothing to do with the library's speed. */
 export const HELLO_TIMEOUT_MS = 30_000;
 /** CONNECT, OPEN and INFO: a vCenter may take minutes; ten times what a read may take. */

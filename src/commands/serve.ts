@@ -47,6 +47,7 @@ export default class Serve extends Command {
     '<%= config.bin %> <%= command.id %> --readonly --unix /run/disk.sock file=/vm/disk.vmdk',
     `<%= config.bin %> <%= command.id %> -r /vm/disk.vmdk --run 'nbdcopy "$uri" disk.raw'`,
     '<%= config.bin %> <%= command.id %> file=/vm/disk.vmdk libdir=/opt/vmware-vix-disklib-distrib',
+    '<%= config.bin %> <%= command.id %> --export root=/vm/a.vmdk --export data=/vm/b.vmdk',
   ];
 
   static override usage = 'serve [file=]FILE [KEY=VALUE...] [FLAGS]';
@@ -54,12 +55,25 @@ export default class Serve extends Command {
   static override strict = false;
 
   static override flags = {
+    eager: Flags.boolean({
+      default: false,
+      dependsOn: ['export'],
+      helpGroup: SERVER,
+      summary: 'open the disks of --export at the start, not for their first client',
+    }),
+    export: Flags.string({
+      default: [],
+      helpGroup: SERVER,
+      helpValue: 'NAME=FILE',
+      multiple: true,
+      multipleNonGreedy: true,
+      summary: 'serve this disk by this name; may be repeated',
+    }),
     exportname: Flags.string({
       char: 'e',
-      default: '',
       helpGroup: SERVER,
       helpValue: 'NAME',
-      summary: 'export name in the URI; any name is served',
+      summary: 'export name in the URI; without --export, any name is served',
     }),
     foreground: Flags.boolean({
       char: 'f',
@@ -135,7 +149,7 @@ export default class Serve extends Command {
     process.stderr.on('error', () => undefined);
     const { argv, flags } = await this.parse(Serve);
     const stopWithin = flags['shutdown-timeout'];
-    const disk = parseParameters(argv.map(String));
+    const disk = parseParameters(argv.map(String), flags.export.length > 0);
     const log = createLog({
       write: (line) => process.stderr.write(line),
       verbose: flags.verbose,
@@ -143,7 +157,9 @@ export default class Serve extends Command {
     const { serve } = await import('../program/serve.js');
     const exitCode = await serve({
       ...disk,
+      eager: flags.eager,
       exportName: flags.exportname,
+      exports: flags.export,
       insecure: flags.insecure,
       ipaddr: flags.ipaddr,
       log,

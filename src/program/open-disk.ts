@@ -21,6 +21,7 @@ import { checkDiskFile, identityOfFile } from './check-file.js';
 const BUILTIN_DIR = path.resolve(import.meta.dirname, '../../build/builtin');
 
 export interface OpenDiskOptions extends DiskParameters {
+  file: string;
   readOnly: boolean;
   /** Both arenas together. */
   memoryBytes: number;

@@ -1,27 +1,39 @@
-// The composition root of `vddk-nbd serve`: opens the disk, listens, says so, waits for the end,
-// stops cleanly. The only place that knows disk and server at once.
+// The composition root of `vddk-nbd serve`: opens the disks, listens, says so, waits for the end,
+// stops cleanly. The only place that knows disks and server at once.
 // The rule: whatever is made here is removed in every way out, and in the reverse order.
 import path from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { VddkNbdError } from '../base/errors.js';
 import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN } from '../base/limits.js';
 import { formatBytes } from '../base/units.js';
-import type { Disk } from '../disk/disk.js';
-import { singleExport } from '../server/exports.js';
 import { NbdServer } from '../server/listener.js';
+import { checkDiskFile } from './check-file.js';
+import { DiskSet, parseExports } from './disk-set.js';
 import { startJanitor } from './janitor.js';
 import { Leavings, writePidfile } from './leavings.js';
 import { type ListenFlags, type ListenPlan, planListen } from './listen-plan.js';
 import { openDisk, type OpenDiskOptions } from './open-disk.js';
+import { describeDisk, type DiskSpec } from './served-disk.js';
 import { exitCodeOf, StopSignals } from './signals.js';
 import { type Endpoint, nbdUri, oldUri } from './uri.js';
 
 /** Everything that the command line said. */
-export interface ServeOptions extends Omit<OpenDiskOptions, 'temporaryDir'>, ListenFlags {
-  /** The name in the URI; the server takes any. */
-  exportName: string;
+export interface ServeOptions extends Omit<OpenDiskOptions, 'file' | 'temporaryDir'>, ListenFlags {
+  /** The default export, open from the start; undefined if there are only others. */
+  file: string | undefined;
+  /** The values of --export. */
+  exports: readonly string[];
+  /** Open the disks of --export at the start too. */
+  eager: boolean;
+  /** The name in the URI; by default that of the first export. */
+  exportName: string | undefined;
   pidfile: string | undefined;
 }
+
+/** Disks that --eager opens at the same time: a vCenter gets no flood of logins. */
+const OPENS_AT_ONCE = 8;
+/** Export names in the ready line before it says how many more there are. */
+const NAMES_SHOWN_MAX = 8;
 
 function checkMemory(memoryBytes: number): void {
   if (memoryBytes >= MEMORY_BYTES_MIN && memoryBytes <= MEMORY_BYTES_MAX) return;
@@ -31,8 +43,30 @@ function checkMemory(memoryBytes: number): void {
   });
 }
 
+/**
+ * The disks, by their names: the file= one first.
+ * @throws VddkNbdError if a name or a path can't be right; a disk that waits for its first client
+ * shall not wait for that to say so.
+ */
+function planDisks({ file, exports, readOnly }: ServeOptions): DiskSpec[] {
+  const others = parseExports(exports);
+  for (const other of others) checkDiskFile(other.file, readOnly);
+  return file === undefined ? others : [{ name: '', file }, ...others];
+}
+
+/** @throws VddkNbdError USAGE if no client could ask for `exportName` */
+function nameInUri({ exportName, exports }: ServeOptions, specs: readonly DiskSpec[]): string {
+  const name = exportName ?? specs[0]?.name ?? '';
+  if (exports.length > 0 && name !== '' && !specs.some((spec) => spec.name === name)) {
+    throw new VddkNbdError('USAGE', `no --export has the name '${name}'`, {
+      hint: 'Let -e name one of them, or leave it out.',
+    });
+  }
+  return name;
+}
+
 async function listen(
-  disk: Disk,
+  disks: DiskSet,
   plan: ListenPlan,
   options: ServeOptions,
   leavings: Leavings,
@@ -42,7 +76,7 @@ async function listen(
       ? { kind: 'unix' as const, path: path.join(leavings.directory(), 'socket') }
       : plan;
   const server = await NbdServer.listen({
-    exports: singleExport(disk, options.file),
+    exports: disks,
     address,
     clock: systemClock,
     log: options.log,
@@ -78,7 +112,7 @@ function runVariables(endpoint: Endpoint, exportName: string): Record<string, st
 /** Resolves with the exit code when a signal came, or the command of --run ended. */
 async function untilTheEnd(
   options: ServeOptions,
-  endpoint: Endpoint,
+  variables: Record<string, string>,
   signals: StopSignals,
 ): Promise<number> {
   if (options.run === undefined) {
@@ -86,7 +120,7 @@ async function untilTheEnd(
     return 0;
   }
   const { startCommand } = await import('./run-command.js');
-  const command = startCommand(options.run, runVariables(endpoint, options.exportName));
+  const command = startCommand(options.run, variables);
   void signals.first.then(() => {
     command.terminate();
   });
@@ -97,10 +131,10 @@ async function untilTheEnd(
  * Stops accepting, finishes what is in flight, flushes, closes. Returns what went wrong.
  * Clients get half the time, so that one that takes no replies can't cost the others the flush.
  */
-async function stop(server: NbdServer, disk: Disk, timeoutMs: number): Promise<string[]> {
+async function stop(server: NbdServer, disks: DiskSet, timeoutMs: number): Promise<string[]> {
   const inTime = (async () => {
     await server.close(timeoutMs / 2);
-    return disk.close();
+    return disks.close();
   })();
   const late = new Promise<string[]>((resolve) => {
     systemClock.after(timeoutMs, () => {
@@ -110,40 +144,66 @@ async function stop(server: NbdServer, disk: Disk, timeoutMs: number): Promise<s
   return Promise.race([inTime, late]);
 }
 
-async function serveOpenDisk(
-  { disk, engine }: Awaited<ReturnType<typeof openDisk>>,
+/** What is served, for the ready line. */
+function describe({ disks }: DiskSet, readOnly: boolean): string {
+  const [first] = disks;
+  if (disks.length === 1 && first?.opened !== undefined) {
+    return `${first.file} (${describeDisk(first.opened)}) with ${first.opened.engine}`;
+  }
+  const names = disks.slice(0, NAMES_SHOWN_MAX).map(({ name, file }) => name || file);
+  const more = disks.length - names.length;
+  const list = `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return `${disks.length} disks (${readOnly ? 'read-only' : 'writable'}): ${list}`;
+}
+
+async function serveDisks(
+  disks: DiskSet,
   plan: ListenPlan,
-  options: ServeOptions,
+  options: ServeOptions & { exportName: string },
   leavings: Leavings,
   signals: StopSignals,
 ): Promise<number> {
-  const { log } = options;
-  const server = await listen(disk, plan, options, leavings);
+  const { exportName, log, pidfile } = options;
+  const server = await listen(disks, plan, options, leavings);
   const endpoint = endpointOf(server);
-  if (options.pidfile !== undefined) writePidfile(options.pidfile, leavings);
-  const access = options.readOnly ? 'read-only' : 'writable';
-  const what = `${options.file} (${formatBytes(disk.sizeBytes)}, ${access})`;
-  log.info(`${nbdUri(endpoint, options.exportName)} serves ${what} with ${engine}`);
-  const exitCode = await untilTheEnd(options, endpoint, signals);
-  const reasons = await stop(server, disk, options.shutdownTimeoutMs);
+  if (pidfile !== undefined) writePidfile(pidfile, leavings);
+  log.info(`${nbdUri(endpoint, exportName)} serves ${describe(disks, options.readOnly)}`);
+  const exitCode = await untilTheEnd(options, runVariables(endpoint, exportName), signals);
+  const reasons = await stop(server, disks, options.shutdownTimeoutMs);
   for (const reason of reasons) log.error(reason);
   return reasons.length > 0 && exitCode === 0 ? 1 : exitCode;
 }
 
+/** Opens what is to be open when the first client comes. */
+async function openAtStart({ disks }: DiskSet, options: ServeOptions): Promise<void> {
+  const wanted = disks.slice(0, options.eager ? disks.length : options.file === undefined ? 0 : 1);
+  const openNext = async (): Promise<void> => {
+    for (let disk = wanted.shift(); disk; disk = wanted.shift()) await disk.open();
+  };
+  await Promise.all(Array.from({ length: OPENS_AT_ONCE }, openNext));
+}
+
+/** Checks of flags that need nothing but the flags. */
+function check(options: ServeOptions): void {
+  checkMemory(options.memoryBytes);
+  if (options.pidfile === '') {
+    throw new VddkNbdError('USAGE', '--pidfile is empty', { hint: 'Give it a value.' });
+  }
+}
+
 /**
- * Serves a disk until a signal comes or the command of --run ends.
+ * Serves disks until a signal comes or the command of --run ends.
  * @returns the exit code: 0, 1 if data may not be durable, or that of the command.
  * @throws VddkNbdError if it can't be started; nothing is left behind then.
  */
 export async function serve(options: ServeOptions): Promise<number> {
   const { log } = options;
   const plan = planListen(options);
-  checkMemory(options.memoryBytes);
-  if (options.pidfile === '') {
-    throw new VddkNbdError('USAGE', '--pidfile is empty', { hint: 'Give it a value.' });
-  }
+  check(options);
+  const specs = planDisks(options);
+  const exportName = nameInUri(options, specs);
   if (plan.kind === 'tcp' && plan.open) {
-    log.warning(`anyone who can reach ${plan.host} has this disk; nothing is encrypted`);
+    log.warning(`anyone who can reach ${plan.host} has what is served; nothing is encrypted`);
   }
   const leavings = new Leavings(startJanitor(log));
   process.once('exit', () => {
@@ -151,16 +211,21 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   const signals = new StopSignals(log);
   try {
-    const opened = await Promise.race([
-      openDisk({ ...options, temporaryDir: leavings.directory() }),
-      signals.first,
-    ]);
-    // The helper dies with us; it has nothing of a client in it yet.
-    if (typeof opened === 'string') return exitCodeOf(opened);
+    const temporaryDir = leavings.directory();
+    const disks = new DiskSet({
+      specs,
+      anyName: options.exports.length === 0,
+      open: (file) => openDisk({ ...options, file, temporaryDir }),
+      clock: systemClock,
+      log,
+    });
     try {
-      return await serveOpenDisk(opened, plan, options, leavings, signals);
+      const stopped = await Promise.race([openAtStart(disks, options), signals.first]);
+      // Helpers die with us; they have nothing of a client in them yet.
+      if (stopped !== undefined) return exitCodeOf(stopped);
+      return await serveDisks(disks, plan, { ...options, exportName }, leavings, signals);
     } catch (thrown) {
-      await opened.disk.close();
+      await disks.close();
       throw thrown;
     }
   } finally {

@@ -11,7 +11,8 @@ type Key = (typeof KEYS)[number];
 
 /** What the arguments said. */
 export interface DiskParameters {
-  file: string;
+  /** Undefined only if other disks are named elsewhere. */
+  file: string | undefined;
   libdir: string | undefined;
   engine: Engine;
 }
@@ -80,10 +81,11 @@ function classify(argument: string, index: number): [Key, string] {
 }
 
 /**
- * Reads the arguments of one disk. A bare first argument is the file.
+ * Reads the arguments of one disk. A bare first argument is the file; it must be given unless the
+ * server has `otherDisks`.
  * @throws VddkNbdError USAGE for an unknown, doubled, empty or missing parameter.
  */
-export function parseParameters(argv: readonly string[]): DiskParameters {
+export function parseParameters(argv: readonly string[], otherDisks = false): DiskParameters {
   const values = new Map<Key, string>();
   for (const [index, argument] of argv.entries()) {
     const [key, value] = classify(argument, index);
@@ -97,7 +99,7 @@ export function parseParameters(argv: readonly string[]): DiskParameters {
   }
   const engine = parseEngine(values.get('engine'));
   const file = values.get('file');
-  if (file === undefined) {
+  if (file === undefined && !otherDisks) {
     throw new VddkNbdError('USAGE', 'no disk is given', {
       hint: 'Name a VMDK by its absolute path: vddk-nbd serve file=/path/disk.vmdk.',
     });

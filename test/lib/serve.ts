@@ -150,9 +150,14 @@ export class Server {
     return / (nbd(?:\+unix)?:\/\/\S+)\s/.exec(this.#stderr)?.[1];
   }
 
-  /** The disk's helper. (The other child is the janitor.) */
+  /** The helpers of the disks that are open. (The other child is the janitor.) */
+  get helpers(): number[] {
+    return childrenOf(this.pid).filter((pid) => nameOf(pid) === 'vddk-nbd-helper');
+  }
+
+  /** The helper of the only disk. */
   get helper(): number | undefined {
-    return childrenOf(this.pid).find((pid) => nameOf(pid) === 'vddk-nbd-helper');
+    return this.helpers[0];
   }
 
   async ready(): Promise<this> {
