@@ -19,12 +19,18 @@ const SPARE_READ_BYTES = 4 * 1024;
  */
 const BULK_PAYLOAD_BYTES = 16 * 1024;
 
-/** Who acts on what was received. */
-export interface ReceiveSink {
+/** Who takes the bytes of the handshake. */
+export interface HandshakeSink {
+  /** Whether its next bytes must wait. */
+  readonly stopped: boolean;
+  /** Returns how many it took. At its end it calls expectRequests(). */
+  handshake(bytes: Buffer): number;
+}
+
+/** Who acts on requests. */
+export interface RequestSink {
   /** Whether the next header must wait. Looked at before each. */
   readonly stopped: boolean;
-  /** Bytes of the handshake; returns how many it took. At its end it calls expectRequests(). */
-  handshake(bytes: Buffer): number;
   /** A header. The record is used again for the next one. */
   request(header: RequestHeader): void;
   /** The payload asked for by intoPieces() or passOver() is complete. */
@@ -32,13 +38,14 @@ export interface ReceiveSink {
 }
 
 export class Receiver {
-  readonly #sink: ReceiveSink;
+  readonly #negotiator: HandshakeSink;
+  /** Undefined during the handshake. */
+  #sink: RequestSink | undefined;
   readonly #header = new RequestHeader();
   /** Bytes not yet looked at: #bytes[#start, #end). Our own buffer, or a chunk given to feed(). */
   #bytes: Buffer;
   #start = 0;
   #end = 0;
-  #negotiating = true;
   #bulk = false;
   /** Payload still to come, and where it goes; no pieces: it is passed over. */
   #payloadBytes = 0;
@@ -51,14 +58,19 @@ export class Receiver {
   receivedBytes = 0;
 
   /** `zeroCopy`: next() and landed() are used, else feed(). */
-  constructor(sink: ReceiveSink, zeroCopy: boolean) {
-    this.#sink = sink;
+  constructor(negotiator: HandshakeSink, zeroCopy: boolean) {
+    this.#negotiator = negotiator;
     this.#bytes = Buffer.allocUnsafeSlow(zeroCopy ? HEADER_READ_BYTES + SPARE_READ_BYTES : 0);
+  }
+
+  /** Whether what comes next, if it isn't payload, must wait. */
+  get stopped(): boolean {
+    return this.#sink === undefined ? this.#negotiator.stopped : this.#sink.stopped;
   }
 
   /** Whether there is use for more bytes now; if not, the socket must be paused. */
   get wantsBytes(): boolean {
-    return this.#payloadBytes > 0 || !this.#sink.stopped;
+    return this.#payloadBytes > 0 || !this.stopped;
   }
 
   /** Whether a payload is being received. */
@@ -114,10 +126,10 @@ export class Receiver {
     while (this.#start < this.#end) {
       if (this.#payloadBytes > 0) {
         this.#takePayload();
-      } else if (this.#sink.stopped) {
+      } else if (this.stopped) {
         return;
-      } else if (this.#negotiating) {
-        this.#negotiate();
+      } else if (this.#sink === undefined) {
+        this.#start += this.#negotiator.handshake(this.#bytes.subarray(this.#start, this.#end));
       } else if (this.#end - this.#start >= REQUEST_HEADER_BYTES) {
         parseRequest(this.#bytes, this.#start, this.#header);
         this.#start += REQUEST_HEADER_BYTES;
@@ -130,8 +142,8 @@ export class Receiver {
   }
 
   /** What follows are requests. */
-  expectRequests(): void {
-    this.#negotiating = false;
+  expectRequests(sink: RequestSink): void {
+    this.#sink = sink;
   }
 
   /** The next `payloadBytes` bytes fill `pieces`, which are together as long. */
@@ -160,10 +172,6 @@ export class Receiver {
     this.#pieceAt = 0;
   }
 
-  #negotiate(): void {
-    this.#start += this.#sink.handshake(this.#bytes.subarray(this.#start, this.#end));
-  }
-
   /** Payload that is in the header buffer: copied, or passed over. */
   #takePayload(): void {
     const piece = this.#pieces[this.#piece];
@@ -185,6 +193,6 @@ export class Receiver {
     }
     if (this.#payloadBytes > 0) return;
     this.#pieces = [];
-    this.#sink.payload();
+    this.#sink?.payload();
   }
 }

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { RequestHeader } from '../../src/nbd/request.js';
-import { Receiver, type ReceiveSink } from '../../src/server/receive.js';
+import { Receiver, type HandshakeSink, type RequestSink } from '../../src/server/receive.js';
 import { requestBytes } from '../lib/nbd-client.js';
 import { patterned } from '../lib/nbd-server.js';
 
@@ -11,7 +11,7 @@ const [READ, WRITE] = [0, 1] as const;
 const HEADER_BYTES = 28;
 
 /** Writes down what it is told; grants a write's memory at once, or when the test calls grant(). */
-class Notes implements ReceiveSink {
+class Notes implements HandshakeSink, RequestSink {
   readonly notes: string[] = [];
   readonly receiver: Receiver;
   pieceBytes = 100_000;
@@ -22,7 +22,7 @@ class Notes implements ReceiveSink {
 
   constructor(zeroCopy: boolean) {
     this.receiver = new Receiver(this, zeroCopy);
-    this.receiver.expectRequests();
+    this.receiver.expectRequests(this);
   }
 
   get stopped(): boolean {
