@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "create.h"
 #include "errors.h"
 #include "handles.h"
 #include "log.h"
@@ -232,15 +233,18 @@ VixDiskLib_FreeInfo (VixDiskLibInfo *info)
 VixError
 VixDiskLib_Create (VixDiskLibConnection connection, const char *path,
                    const VixDiskLibCreateParams *params,
-                   VixDiskLibProgressFunc progress __attribute__ ((unused)),
-                   void *progress_data __attribute__ ((unused)))
+                   VixDiskLibProgressFunc progress, void *progress_data)
 {
+  const struct connection *c = handles_find_connection (connection);
+
   if (!path || !params)
     return VIX_E_INVALID_ARG;
-  if (!handles_find_connection (connection))
+  if (!c)
     return VIX_E_DISK_INVALID_CONNECTION;
-  return log_fail (VIX_E_NOT_SUPPORTED,
-                   "%s: the built-in engine does not create disks; make one "
-                   "with qemu-img create -f vmdk",
-                   path);
+  if (c->read_only)
+    return log_fail (VIX_E_FILE_READ_ONLY,
+                     "%s: the connection is read-only, so no disk can be "
+                     "created",
+                     path);
+  return disk_create (path, params, progress, progress_data);
 }

@@ -45,22 +45,6 @@ refuse_subformat (const char *path, const char *name)
                    path, name);
 }
 
-/* path up to and with the last slash, followed by name. */
-static char *
-sibling_path (const char *path, const char *name)
-{
-  const char *slash = strrchr (path, '/');
-  size_t n = slash ? (size_t)(slash - path) + 1 : 0;
-  size_t length = strlen (name);
-  char *out = malloc (n + length + 1);
-
-  if (!out)
-    return NULL;
-  memcpy (out, path, n);
-  memcpy (out + n, name, length + 1);
-  return out;
-}
-
 /* A disk that is written belongs in a directory that can be written: it may
  * be on read-only media, or was made read-only to protect it; permission
  * bits count for root too.
@@ -68,7 +52,7 @@ sibling_path (const char *path, const char *name)
 static VixError
 check_directory_writable (const char *path)
 {
-  char *directory = sibling_path (path, ".");
+  char *directory = file_sibling (path, ".");
   struct statvfs vfs;
   struct stat st;
   VixError err = VIX_OK;
@@ -339,7 +323,7 @@ open_extent_file (struct disk *disk, size_t index, struct file **file)
                      "%s: the extent \"%s\" is not in the directory of the "
                      "descriptor; put it there and name it without a path",
                      disk->files->path, name);
-  path = sibling_path (disk->files->path, name);
+  path = file_sibling (disk->files->path, name);
   if (!path)
     return VIX_E_OUT_OF_MEMORY;
   err = add_file (disk, path, file, &shared);

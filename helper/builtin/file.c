@@ -51,21 +51,13 @@ check_type (const char *path, const struct stat *st)
                    "%s: this is not a regular file; a VMDK is one", path);
 }
 
-VixError
-file_open (const char *path, bool writable, bool follow, struct file **out)
+static VixError
+wrap (int fd, const char *path, bool writable, struct file **out)
 {
-  int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY;
-  struct file *file;
+  struct file *file = calloc (1, sizeof *file);
   struct stat st;
   VixError err;
-  int fd;
 
-  /* O_NONBLOCK: a FIFO must not hang us. */
-  flags |= O_NONBLOCK | (follow ? 0 : O_NOFOLLOW);
-  fd = open (path, flags);
-  if (fd == -1)
-    return open_failed (path, writable, errno);
-  file = calloc (1, sizeof *file);
   if (!file || !(file->path = strdup (path))) {
     free (file);
     close (fd);
@@ -86,6 +78,71 @@ file_open (const char *path, bool writable, bool follow, struct file **out)
   file->size = (uint64_t)st.st_size;
   *out = file;
   return VIX_OK;
+}
+
+VixError
+file_open (const char *path, bool writable, bool follow, struct file **out)
+{
+  int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY;
+  int fd;
+
+  /* O_NONBLOCK: a FIFO must not hang us. */
+  flags |= O_NONBLOCK | (follow ? 0 : O_NOFOLLOW);
+  fd = open (path, flags);
+  if (fd == -1)
+    return open_failed (path, writable, errno);
+  return wrap (fd, path, writable, out);
+}
+
+VixError
+file_create (const char *path, struct file **out)
+{
+  int fd = open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+
+  if (fd == -1 && errno == EEXIST)
+    return log_fail (VIX_E_FILE_ALREADY_EXISTS,
+                     "%s: the file exists already; remove it, or choose "
+                     "another name",
+                     path);
+  if (fd == -1)
+    return log_fail (error_from_errno (errno), "%s: cannot be created: %s",
+                     path, strerror (errno));
+  return wrap (fd, path, true, out);
+}
+
+char *
+file_sibling (const char *path, const char *name)
+{
+  const char *slash = strrchr (path, '/');
+  size_t n = slash ? (size_t)(slash - path) + 1 : 0;
+  size_t length = strlen (name);
+  char *out = malloc (n + length + 1);
+
+  if (!out)
+    return NULL;
+  memcpy (out, path, n);
+  memcpy (out + n, name, length + 1);
+  return out;
+}
+
+VixError
+file_flush_directory (const char *path)
+{
+  char *directory = file_sibling (path, ".");
+  VixError err = VIX_OK;
+  int fd;
+
+  if (!directory)
+    return VIX_E_OUT_OF_MEMORY;
+  fd = open (directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  /* Not every file system can: those have nothing that could be lost. */
+  if (fd == -1 || (fsync (fd) == -1 && errno != EINVAL && errno != EROFS))
+    err = log_fail (error_from_errno (errno), "%s: fsync failed: %s", directory,
+                    strerror (errno));
+  if (fd != -1)
+    close (fd);
+  free (directory);
+  return err;
 }
 
 void
@@ -123,6 +180,16 @@ file_read (struct file *file, void *buf, uint64_t length, uint64_t offset)
   return VIX_OK;
 }
 
+/* Several threads may write behind the end. */
+static void
+grow_to (struct file *file, uint64_t end)
+{
+  uint64_t size = atomic_load (&file->size);
+
+  while (end > size && !atomic_compare_exchange_weak (&file->size, &size, end))
+    ;
+}
+
 VixError
 file_write (struct file *file, const void *buf, uint64_t length,
             uint64_t offset)
@@ -143,8 +210,7 @@ file_write (struct file *file, const void *buf, uint64_t length,
     p += r;
     offset += (uint64_t)r;
     length -= (uint64_t)r;
-    if (offset > file->size)
-      file->size = offset;
+    grow_to (file, offset);
   }
   return VIX_OK;
 }
@@ -166,13 +232,14 @@ file_resize (struct file *file, uint64_t size)
 VixError
 file_flush (struct file *file)
 {
-  if (!file->dirty)
+  /* First, so that what is written meanwhile makes it dirty again. */
+  if (!atomic_exchange (&file->dirty, false))
     return VIX_OK;
-  if (fdatasync (file->fd) == -1)
-    return log_fail (error_from_errno (errno), "%s: fdatasync failed: %s",
-                     file->path, strerror (errno));
-  file->dirty = false;
-  return VIX_OK;
+  if (fdatasync (file->fd) == 0)
+    return VIX_OK;
+  atomic_store (&file->dirty, true);
+  return log_fail (error_from_errno (errno), "%s: fdatasync failed: %s",
+                   file->path, strerror (errno));
 }
 
 VixError

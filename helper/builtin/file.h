@@ -7,6 +7,7 @@
 #ifndef BUILTIN_FILE_H
 #define BUILTIN_FILE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -17,10 +18,10 @@ struct file {
   char *path;        /* for messages */
   int fd;
   bool writable;
-  bool dirty; /* written to since the last successful flush */
+  atomic_bool dirty; /* written to since the last successful flush */
   dev_t dev;
   ino_t ino;
-  uint64_t size; /* bytes; kept true by the functions below */
+  _Atomic uint64_t size; /* bytes; kept true by the functions below */
 };
 
 /* Opens the regular file path.  follow says whether path itself may be a
@@ -29,6 +30,17 @@ struct file {
 VixError file_open (const char *path, bool writable, bool follow,
                     struct file **out);
 void file_close (struct file *file);
+
+/* Makes a new, empty file.  FILE_ALREADY_EXISTS if there is anything. */
+VixError file_create (const char *path, struct file **out);
+
+/* Makes the entries of the directory durable that path lies in. */
+VixError file_flush_directory (const char *path);
+
+/* path up to and with its last slash, followed by name; to be freed.  NULL
+ * without memory.
+ */
+char *file_sibling (const char *path, const char *name);
 
 /* Takes the lock that fits the open mode, shared or exclusive, until close or
  * the death of the process.  FILE_ALREADY_LOCKED if somebody is in the way.

@@ -6,46 +6,20 @@
  */
 #include "sparse-header.h"
 
-#include <endian.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "descriptor.h"
 #include "log.h"
 
-#define MAGIC "KDMV"
+#define MAGIC    "KDMV"
+#define NEWLINES "\n \r\n"
 
 /* Before the end of a stream: footer marker, footer, end marker. */
 #define FOOTER_MARKER_FROM_END (3 * VIXDISKLIB_SECTOR_SIZE)
 #define FOOTER_FROM_END        (2 * VIXDISKLIB_SECTOR_SIZE)
 #define MARKER_FOOTER          3
-
-static uint16_t
-get16 (const uint8_t *p)
-{
-  uint16_t v;
-
-  memcpy (&v, p, sizeof v);
-  return le16toh (v);
-}
-
-static uint32_t
-get32 (const uint8_t *p)
-{
-  uint32_t v;
-
-  memcpy (&v, p, sizeof v);
-  return le32toh (v);
-}
-
-static uint64_t
-get64 (const uint8_t *p)
-{
-  uint64_t v;
-
-  memcpy (&v, p, sizeof v);
-  return le64toh (v);
-}
 
 bool
 sparse_header_detect (const uint8_t *raw, size_t length)
@@ -68,9 +42,28 @@ decode (const uint8_t *raw, struct sparse_header *h)
     .rgd_sector = get64 (raw + 48),
     .gd_sector = get64 (raw + 56),
     .overhead = get64 (raw + 64),
-    .newlines_intact = memcmp (raw + 73, "\n \r\n", 4) == 0,
+    .newlines_intact = memcmp (raw + 73, NEWLINES, 4) == 0,
     .compression = get16 (raw + 77),
   };
+}
+
+void
+sparse_header_encode (const struct sparse_header *h, uint8_t *raw)
+{
+  memset (raw, 0, SPARSE_HEADER_BYTES);
+  memcpy (raw, MAGIC, 4);
+  put32 (raw + 4, h->version);
+  put32 (raw + 8, h->flags);
+  put64 (raw + 12, h->capacity);
+  put64 (raw + 20, h->grain_sectors);
+  put64 (raw + 28, h->descriptor_sector);
+  put64 (raw + 36, h->descriptor_sectors);
+  put32 (raw + 44, h->nr_gtes);
+  put64 (raw + 48, h->rgd_sector);
+  put64 (raw + 56, h->gd_sector);
+  put64 (raw + 64, h->overhead);
+  memcpy (raw + 73, NEWLINES, sizeof NEWLINES - 1);
+  put16 (raw + 77, h->compression);
 }
 
 static VixError

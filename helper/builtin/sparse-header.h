@@ -18,6 +18,9 @@
 #define SPARSE_MARKERS       0x20000U
 #define SPARSE_KNOWN_FLAGS   0x30007U
 
+/* compression */
+#define SPARSE_DEFLATE 1
+
 /* gd_sector: the real header is the footer. */
 #define SPARSE_GD_AT_END UINT64_MAX
 
@@ -61,5 +64,8 @@ bool sparse_header_detect (const uint8_t *raw, size_t length);
  * DISK_UNSUPPORTEDDISKVERSION, DISK_NOTSUPPORTED, each with a warning.
  */
 VixError sparse_header_read (struct file *file, struct sparse_header *h);
+
+/* SPARSE_HEADER_BYTES at raw. */
+void sparse_header_encode (const struct sparse_header *h, uint8_t *raw);
 
 #endif /* BUILTIN_SPARSE_HEADER_H */

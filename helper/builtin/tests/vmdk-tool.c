@@ -11,6 +11,8 @@
  *     random SEED COUNT SHADOW   random operations, mirrored in a raw SHADOW;
  *                                every read is checked against it
  *     compare SHADOW             first and last sector that differ, as JSON
+ *     create TYPE SECTORS ADAPTER HWVERSION
+ *                                makes IMAGE; numbers as in vixdisklib.h
  *     hold                       says "open" and waits for the end of stdin
  *
  * Warnings of the library go to stderr.  Exit code 1 and "error CODE: TEXT" if
@@ -364,6 +366,30 @@ run_hold (void)
     ;
 }
 
+static void
+run_create (VixDiskLibConnection connection, char *argv[])
+{
+  const VixDiskLibCreateParams params = {
+    .diskType = (VixDiskLibDiskType)strtoul (argv[2], NULL, 10),
+    .capacity = strtoull (argv[3], NULL, 10),
+    .adapterType = (VixDiskLibAdapterType)strtoul (argv[4], NULL, 10),
+    .hwVersion = (uint16_t)strtoul (argv[5], NULL, 10),
+  };
+
+  check (vix.Create (connection, argv[0], &params, NULL, NULL));
+}
+
+static void
+open_disk (VixDiskLibConnection connection, const char *path, uint32_t flags)
+{
+  VixDiskLibInfo *info;
+
+  check (vix.Open (connection, path, flags, &disk));
+  check (vix.GetInfo (disk, &info));
+  capacity = info->capacity;
+  vix.FreeInfo (info);
+}
+
 static bool
 run (int argc, char *argv[])
 {
@@ -393,7 +419,6 @@ main (int argc, char *argv[])
 {
   VixDiskLibConnectParams *params;
   VixDiskLibConnection connection;
-  VixDiskLibInfo *info;
   const char *library = NULL;
   uint32_t flags = 0;
   bool known;
@@ -414,12 +439,15 @@ main (int argc, char *argv[])
       vix.InitEx (6, 5, ignore_log, print_warning, print_warning, NULL, NULL));
   params = vix.AllocateConnectParams ();
   check (vix.ConnectEx (params, flags != 0, NULL, NULL, &connection));
-  check (vix.Open (connection, argv[optind], flags, &disk));
-  check (vix.GetInfo (disk, &info));
-  capacity = info->capacity;
-  vix.FreeInfo (info);
-  known = run (argc - optind - 1, argv + optind + 1);
-  check (vix.Close (disk));
+  if (argc - optind == 6 && strcmp (argv[optind + 1], "create") == 0) {
+    run_create (connection, argv + optind);
+    known = true;
+  }
+  else {
+    open_disk (connection, argv[optind], flags);
+    known = run (argc - optind - 1, argv + optind + 1);
+    check (vix.Close (disk));
+  }
   check (vix.Disconnect (connection));
   vix.FreeConnectParams (params);
   vix.Exit ();
