@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { VddkNbdError, invariant, messageOf } from '../base/errors.js';
-import { PIECE_BYTES_MAX } from '../base/limits.js';
+import { PIECE_BYTES_MAX, SLOT_BYTES_MIN } from '../base/limits.js';
 import { Slots } from './slots.js';
 
 /** What helper/addon/arena.c exports. Both throw an Error with the system's words. */
@@ -38,8 +38,12 @@ export class Arenas {
   readonly write: Slots;
   readonly readFd: number;
   readonly writeFd: number;
-  /** Bytes of each of the two. */
+  /** Bytes of each of the two, but for the scratch page. */
   readonly arenaBytes: number;
+  /** Bytes of the read arena as the helper maps it. */
+  readonly readArenaBytes: number;
+  /** Offset of a page of the read arena for what is read and thrown away. It is never lent. */
+  readonly scratchOffsetBytes: number;
   /** Offset of PIECE_BYTES_MAX zeroes in the write arena. They are never lent. */
   readonly zeroOffsetBytes: number;
   readonly #addon: Addon;
@@ -59,7 +63,9 @@ export class Arenas {
     this.#addon = addon;
     this.arenaBytes = pieces * PIECE_BYTES_MAX;
     this.zeroOffsetBytes = this.arenaBytes - PIECE_BYTES_MAX;
-    const read = createOne(addon, 'vddk-nbd-read', this.arenaBytes, false);
+    this.scratchOffsetBytes = this.arenaBytes;
+    this.readArenaBytes = this.arenaBytes + SLOT_BYTES_MIN;
+    const read = createOne(addon, 'vddk-nbd-read', this.readArenaBytes, false);
     this.readFd = read.fd;
     try {
       const write = createOne(addon, 'vddk-nbd-write', this.arenaBytes, true);

@@ -131,6 +131,11 @@ export class Grants {
     this.#serve();
   }
 
+  /** The demands that wait and need memory of the write arena, oldest first. */
+  waitingToWrite(): Demand[] {
+    return this.#queue.filter(({ writeBytes }) => writeBytes > 0);
+  }
+
   /** Whether any demand waits. */
   get isWaiting(): boolean {
     return this.#queue.length > 0;

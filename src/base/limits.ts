@@ -69,16 +69,22 @@ export const EXPORTS_MAX = 256;
 /** How long a disk that did not open is not tried again: clients retry, and vCenters count. */
 export const OPEN_RETRY_MS = 5_000;
 
-/** Deadlines of the helper while it has nothing to do with the library's speed. */
-export const HELLO_TIMEOUT_MS = 30_000;
-/** CONNECT, OPEN and INFO: a vCenter may take minutes; ten times what a read may take. */
-export const OPEN_TIMEOUT_MS = 250_000;
+/** --request-timeout: a read or write in the library; some clients wait 60 s for a reply. */
+export const REQUEST_TIMEOUT_MS = 25_000;
+/** Below this a busy machine would be taken for a hanging library. */
+export const REQUEST_TIMEOUT_MS_MIN = 100;
+/** QueryAllocatedBlocks may take so many times as long: it walks 32 GiB of tables. */
+export const QUERY_TIMEOUT_FACTOR = 5;
+/** Init, connect, open, flush and close, too: a vCenter may take minutes. */
+export const CALL_TIMEOUT_FACTOR = 10;
 /** A clean stop: in-flight requests, the last flush and the close together. */
 export const SHUTDOWN_TIMEOUT_MS = 60_000;
 /** How long a helper may take to close its disk at a clean stop before it is killed. */
 export const CLOSE_TIMEOUT_MS = 30_000;
 /** Ping period, and the silence after which the process counts as dead. */
 export const HEARTBEAT_INTERVAL_MS = 2_000;
+/** Ping period at least, however short --request-timeout is. */
+export const HEARTBEAT_INTERVAL_MS_MIN = 50;
 export const HEARTBEAT_TIMEOUT_MS = 20_000;
 /** Characters of a dead helper's last line on stderr that go into the reason of its end. */
 export const HELPER_LAST_WORDS_MAX = 200;
@@ -91,8 +97,40 @@ export const HELPER_DRAIN_MS = 250;
 export const RESTART_BACKOFF_MIN_MS = 100;
 /** ... to here, with jitter. */
 export const RESTART_BACKOFF_MAX_MS = 10_000;
-/** Without a completed I/O for this long, pending requests get EIO. */
+/** --recovery-timeout: without a completed I/O for this long, pending requests get EIO. */
 export const RECOVERY_TIMEOUT_MS = 600_000;
+/** First opens that end in a crash: the fifth would, too. */
+export const START_ATTEMPTS_MAX = 4;
+/** First opens that end in an error that passes are tried again for this long. */
+export const START_RETRY_MS = 20_000;
+/** A host that rejects our login is asked again after this, as often as ... */
+export const LOGIN_RETRY_MS = 10_000;
+/** ... this in all; more would lock the account. */
+export const LOGIN_REJECTIONS_MAX = 3;
+/** After that, new requests make us ask once in so long at most. */
+export const LOGIN_PAUSE_MS = 60_000;
+/** The spare helper is started this long after the first open: clients come first. */
+export const SPARE_DELAY_MS = 1_000;
+/** A spare that died is replaced after this. */
+export const SPARE_RETRY_MS = 10_000;
+/** Requests in one helper at once: it holds four times as many before a PING waits for them. */
+export const HELPER_REQUESTS_MAX = 16_384;
+/** Requests that succeed before limits, which a library out of memory has brought down, grow. */
+export const MEMORY_GROW_COMPLETIONS = 512;
+/** Requests are made smaller down to this many sectors, a page, for a library out of memory. */
+export const MEMORY_REQUEST_SECTORS_MIN = 8;
+/** A request that fails so often for a lost session, in sessions that served others, fails. */
+export const SESSION_FAILURES_MAX = 8;
+/** A request that was in flight at so many deaths runs alone. */
+export const ALONE_DEATHS = 2;
+/** A request that so many helpers died of, while it was alone in them, is convicted. */
+export const CONVICTION_DEATHS = 4;
+/** A convicted range is not tried again for this long. */
+export const QUARANTINE_MS = 600_000;
+/** Convicted ranges remembered for one disk: each has cost several deaths. */
+export const QUARANTINE_RANGES_MAX = 1_024;
+/** After a reopening that did not cure an error, none is made for an error for this long. */
+export const ERROR_REOPEN_INTERVAL_MS = 60_000;
 
 /** Unflushed writes remembered for one disk; half of them make us flush. */
 export const JOURNAL_ENTRIES_MAX = 65_536;
@@ -107,3 +145,4 @@ invariant(PIECE_BYTES_MAX % SLOT_BYTES_MIN === 0, 'a piece is whole slots');
 invariant(REQUEST_BYTES_MAX % PIECE_BYTES_MAX === 0, 'a request is whole pieces');
 invariant(MEMORY_BYTES_MIN / 2 >= 4 * PIECE_BYTES_MAX, 'the smallest arena holds four pieces');
 invariant(FRAME_REQUESTS_MAX * 64 < FRAME_TO_HELPER_BYTES_MAX, 'a full batch fits a frame');
+invariant(4 * HELPER_REQUESTS_MAX <= 65_536, 'a PING always fits into the helper');

@@ -3,7 +3,12 @@
 import { stripVTControlCharacters } from 'node:util';
 import { Command, Flags } from '@oclif/core';
 import { messageOf, VddkNbdError } from '../base/errors.js';
-import { MEMORY_BYTES_DEFAULT, SHUTDOWN_TIMEOUT_MS } from '../base/limits.js';
+import {
+  MEMORY_BYTES_DEFAULT,
+  RECOVERY_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
+  SHUTDOWN_TIMEOUT_MS,
+} from '../base/limits.js';
 import { createLog } from '../base/log.js';
 import { formatBytes, parseDurationMs, parseSizeBytes } from '../base/units.js';
 import { parseParameters } from '../vddk/parameters.js';
@@ -18,6 +23,11 @@ function oneLine(message: string): string {
     .replace(/\s+/g, ' ')
     .replace(/\.? *$/, '')
     .trim();
+}
+
+/** The duration that a flag gives, or its default. */
+function durationMs(flag: string | undefined, defaultMs: number): number {
+  return flag === undefined ? defaultMs : parseDurationMs(flag);
 }
 
 /** What to do about `error`, whose line is `message`. */
@@ -125,10 +135,30 @@ export default class Serve extends Command {
       helpValue: 'CMD',
       summary: 'run a shell command with $uri, then stop; its exit code becomes ours',
     }),
+    'recovery-timeout': Flags.string({
+      helpGroup: SERVER,
+      helpValue: 'TIME',
+      summary:
+        'how long requests wait for a library that is gone before they fail ' +
+        `[default: ${RECOVERY_TIMEOUT_MS / 60_000}min]`,
+    }),
+    'request-timeout': Flags.string({
+      helpGroup: SERVER,
+      helpValue: 'TIME',
+      summary:
+        'how long a read or write may be in the library before it counts as hung ' +
+        `[default: ${REQUEST_TIMEOUT_MS / 1000}s]`,
+    }),
     'shutdown-timeout': Flags.string({
       helpGroup: SERVER,
       helpValue: 'TIME',
       summary: `how long a stop may take, like 10min [default: ${SHUTDOWN_TIMEOUT_MS / 1000}s]`,
+    }),
+    spare: Flags.boolean({
+      allowNo: true,
+      default: true,
+      helpGroup: SERVER,
+      summary: 'keep a spare helper process ready, so that a crash costs less time',
     }),
     unix: Flags.string({
       char: 'U',
@@ -148,7 +178,6 @@ export default class Serve extends Command {
     // Whoever reads our log may go away; the clients of the server stay.
     process.stderr.on('error', () => undefined);
     const { argv, flags } = await this.parse(Serve);
-    const stopWithin = flags['shutdown-timeout'];
     const disk = parseParameters(argv.map(String), flags.export.length > 0);
     const log = createLog({
       write: (line) => process.stderr.write(line),
@@ -168,8 +197,10 @@ export default class Serve extends Command {
       port: flags.port,
       readOnly: flags.readonly,
       run: flags.run,
-      shutdownTimeoutMs:
-        stopWithin === undefined ? SHUTDOWN_TIMEOUT_MS : parseDurationMs(stopWithin),
+      recoveryTimeoutMs: durationMs(flags['recovery-timeout'], RECOVERY_TIMEOUT_MS),
+      requestTimeoutMs: durationMs(flags['request-timeout'], REQUEST_TIMEOUT_MS),
+      shutdownTimeoutMs: durationMs(flags['shutdown-timeout'], SHUTDOWN_TIMEOUT_MS),
+      spare: flags.spare,
       unix: flags.unix,
     });
     this.exit(exitCode);

@@ -17,8 +17,10 @@ import {
 import type { Log } from '../base/log.js';
 import type { Helper, HelperListener } from '../helper/helper.js';
 import type { JournalEntry } from '../supervisor/journal.js';
+import type { ErrorPolicy } from '../supervisor/error-policy.js';
 import type { SessionFacts } from '../supervisor/open-session.js';
 import { RangeLock } from '../supervisor/range-lock.js';
+import { Quarantine } from '../supervisor/quarantine.js';
 import { Supervisor } from '../supervisor/supervisor.js';
 import type { SessionParams } from '../supervisor/open-session.js';
 import { WriteBack } from '../supervisor/write-back.js';
@@ -51,6 +53,11 @@ export interface HelperDiskOptions {
   random: () => number;
   /** How long close() may wait for the helper before it gives up. */
   closeTimeoutMs: number;
+  /** These four are SupervisorOptions'. */
+  requestTimeoutMs: number;
+  recoveryTimeoutMs: number;
+  spare: boolean;
+  errors: ErrorPolicy;
 }
 
 /**
@@ -61,6 +68,7 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
   invariant(options.memoryBytes >= MEMORY_BYTES_MIN, 'memory is checked by the command');
   const arenas = Arenas.create(options.memoryBytes);
   const grants = new Grants(arenas, options.clock);
+  const quarantine = new Quarantine(options.clock);
   const keptSlots = options.buffersWrites ? new KeptSlots(grants) : undefined;
   const writeBack =
     keptSlots &&
@@ -70,8 +78,12 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
       journalBytesMax: arenas.write.bytes,
       clock: options.clock,
       log: options.log,
+      quarantine,
       runFlush: (flush) => {
         supervisor.io(flush);
+      },
+      flushFailed: () => {
+        refuseWriters(grants);
       },
     });
   const supervisor = new Supervisor({
@@ -80,15 +92,21 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
       ...options.session,
       hello: {
         ...options.session.hello,
-        readArenaBytes: arenas.arenaBytes,
+        readArenaBytes: arenas.readArenaBytes,
         writeArenaBytes: arenas.arenaBytes,
       },
     },
     fileIdentity: options.fileIdentity,
     startHelper: (listener) => options.startHelper(arenas, listener),
+    errors: options.errors,
     clock: options.clock,
     log: options.log,
     random: options.random,
+    requestTimeoutMs: options.requestTimeoutMs,
+    recoveryTimeoutMs: options.recoveryTimeoutMs,
+    spare: options.spare,
+    quarantine,
+    scratchOffsetBytes: arenas.scratchOffsetBytes,
     ...(writeBack && { writeBack }),
   });
   try {
@@ -99,6 +117,36 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
     arenas.close();
     throw thrown;
   }
+}
+
+/** Memory that nobody reads, for payloads of writes that are refused. */
+const sink = Buffer.alloc(PIECE_BYTES_MAX);
+
+/**
+ * Writers that wait for memory which an unflushable journal holds: they fail, for they would wait
+ * for ever. Their payloads are received all the same, or the connection could not go on.
+ */
+function refuseWriters(grants: Grants): void {
+  for (const demand of grants.waitingToWrite()) {
+    grants.release(demand);
+    const job = demand.owner as Job;
+    job.isRefused = true;
+    const { client, request } = job;
+    if (request.op === 'write') {
+      for (let leftBytes = request.lengthBytes; leftBytes > 0; leftBytes -= PIECE_BYTES_MAX) {
+        request.pieces.push(sink.subarray(0, Math.min(leftBytes, PIECE_BYTES_MAX)));
+      }
+      client.granted(request);
+    } else {
+      failRefused(job);
+    }
+  }
+}
+
+function failRefused({ client, request }: Job): void {
+  request.error = 'EIO';
+  request.errorText = 'no memory: unflushed writes hold all of it, and the library fails to flush';
+  client.completed(request);
 }
 
 /** The memory of a disk, and what keeps it beyond requests if the library buffers writes. */
@@ -229,7 +277,8 @@ export class HelperDisk implements Disk, JobHost {
 
   /** DiskSession.submit(). */
   submit(job: Job): void {
-    this.#start(job);
+    if (job.isRefused) failRefused(job);
+    else this.#start(job);
   }
 
   /** DiskSession.release() and abandon(). */

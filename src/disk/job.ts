@@ -54,6 +54,8 @@ export class Job extends LockedRange {
   /** Bytes of the first sector before the request, and of the last one behind it. */
   headBytes = 0;
   tailBytes = 0;
+  /** It waited for memory that can't be had: it fails when its payload is there. */
+  isRefused = false;
   /** Pieces that share one memory, of zero and cache: the next sector, and the last one's end. */
   #sharedSector = 0;
   #sharedEndSector = 0;
@@ -78,6 +80,7 @@ export class Job extends LockedRange {
     this.headBytes = request.offsetBytes - this.startSector * SECTOR_BYTES;
     this.tailBytes = this.endSector * SECTOR_BYTES - endBytes;
     this.exclusive = request.op === 'write' || request.op === 'zero';
+    this.isRefused = false;
     this.#vixError = 0;
     this.#sharedSector = 0;
     this.#sharedEndSector = 0;
@@ -152,7 +155,7 @@ export class Job extends LockedRange {
     piece.nrSectors = nrSectors;
     piece.arenaOffset = arenaOffset;
     piece.memory = memory;
-    piece.failedBefore = false;
+    piece.renew();
     this.#outstanding++;
     this.#host.run(piece);
   }

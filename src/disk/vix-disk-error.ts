@@ -3,7 +3,6 @@ import type { DiskErrorCode } from './disk.js';
 
 /** VIX_E_* numbers that mean more to a client than "input/output error". */
 const DISK_ERRORS: ReadonlyMap<number, DiskErrorCode> = new Map([
-  [2, 'ENOMEM'], // VIX_E_OUT_OF_MEMORY
   [6, 'ENOTSUP'], // VIX_E_NOT_SUPPORTED
   [8, 'ENOSPC'], // VIX_E_DISK_FULL
   [11, 'EPERM'], // VIX_E_FILE_READ_ONLY

@@ -3,7 +3,7 @@
 // dying process may have closed its streams long before.
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -142,9 +142,10 @@ export class HelperProcess {
   /** What the process did on its own, and the last it said about it. */
   #describe(exitCode: number | null, signal: string | null): string {
     const meaning = STATUS_MEANINGS[exitCode ?? 0];
+    const fatal = signal ?? signalOfStatus(exitCode ?? 0);
     const fate =
-      signal !== null
-        ? `was killed by ${signal}`
+      fatal !== undefined
+        ? `was killed by ${fatal}`
         : `exited with status ${exitCode ?? 0}${meaning === undefined ? '' : ` (${meaning})`}`;
     return this.#lastErrorLine === '' ? fate : `${fate}: ${this.#lastErrorLine}`;
   }
@@ -190,6 +191,11 @@ export class HelperProcess {
       this.#options.log.warning(`can't remove ${directory}: ${messageOf(thrown)}`);
     }
   }
+}
+
+/** The helper's handlers of fatal signals exit with 128 and the signal, to leave no core file. */
+function signalOfStatus(exitCode: number): string | undefined {
+  return Object.entries(constants.signals).find(([, number]) => exitCode === 128 + number)?.[0];
 }
 
 /** LD_LIBRARY_PATH for the helper alone: `directories`, then what the caller has. */

@@ -11,8 +11,8 @@ import {
 } from '../disk/helper-disk.js';
 import { HelperCallError } from '../helper/helper.js';
 import { startHelper } from '../helper/live-helper.js';
-import { OpenFailure } from '../supervisor/supervisor.js';
-import { explainRefusal } from '../vddk/errors.js';
+import { OpenFailure } from '../supervisor/first-open.js';
+import { explainRefusal, vixErrorPolicy } from '../vddk/errors.js';
 import { findLibraries, type Libraries } from '../vddk/libraries.js';
 import type { DiskParameters } from '../vddk/parameters.js';
 import { checkDiskFile, identityOfFile } from './check-file.js';
@@ -29,6 +29,12 @@ export interface OpenDiskOptions extends DiskParameters {
   temporaryDir: string;
   /** Longest time that a clean stop may take. */
   shutdownTimeoutMs: number;
+  /** Longest time of a read or write in the library before its helper is replaced. */
+  requestTimeoutMs: number;
+  /** Longest time without a completed I/O before requests fail. */
+  recoveryTimeoutMs: number;
+  /** Whether a spare helper stands by. */
+  spare: boolean;
   log: Log;
 }
 
@@ -102,6 +108,10 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       log,
       random: Math.random,
       closeTimeoutMs: options.shutdownTimeoutMs,
+      requestTimeoutMs: options.requestTimeoutMs,
+      recoveryTimeoutMs: options.recoveryTimeoutMs,
+      spare: options.spare,
+      errors: vixErrorPolicy,
     });
     const searched = options.engine === 'auto' && options.libdir === undefined;
     const engine = describeEngine(libraries, searched, disk.facts.hello.library);

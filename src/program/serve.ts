@@ -4,7 +4,7 @@
 import path from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { VddkNbdError } from '../base/errors.js';
-import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN } from '../base/limits.js';
+import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, REQUEST_TIMEOUT_MS_MIN } from '../base/limits.js';
 import { formatBytes } from '../base/units.js';
 import { NbdServer } from '../server/listener.js';
 import { checkDiskFile } from './check-file.js';
@@ -63,6 +63,13 @@ function nameInUri({ exportName, exports }: ServeOptions, specs: readonly DiskSp
     });
   }
   return name;
+}
+
+function checkRequestTimeout(timeoutMs: number): void {
+  if (timeoutMs >= REQUEST_TIMEOUT_MS_MIN) return;
+  throw new VddkNbdError('USAGE', `--request-timeout of ${timeoutMs} ms is too short`, {
+    hint: `Give it ${REQUEST_TIMEOUT_MS_MIN}ms or more.`,
+  });
 }
 
 async function listen(
@@ -186,6 +193,7 @@ async function openAtStart({ disks }: DiskSet, options: ServeOptions): Promise<v
 /** Checks of flags that need nothing but the flags. */
 function check(options: ServeOptions): void {
   checkMemory(options.memoryBytes);
+  checkRequestTimeout(options.requestTimeoutMs);
   if (options.pidfile === '') {
     throw new VddkNbdError('USAGE', '--pidfile is empty', { hint: 'Give it a value.' });
   }

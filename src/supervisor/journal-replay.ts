@@ -12,6 +12,13 @@ const PIECE_SECTORS = PIECE_BYTES_MAX / SECTOR_BYTES;
 /** How a replay ended, if the helper lived: the error of a write or flush, or 0. */
 type ReplayDone = (result: { op: 'write' | 'flush'; vixError: number | bigint }) => void;
 
+/** What a replay was doing when its helper ended. */
+export interface ReplayWork {
+  op: 'write' | 'flush';
+  /** The first entry of the present chunk; the only one, if chunks are of one. */
+  entry: JournalEntry;
+}
+
 /** A request of the replay. It is judged by the replay, and never replayed itself. */
 export class ReplayIo extends SupervisedIo {
   op: IoOpNumber = IO_OPS.FLUSH;
@@ -29,6 +36,7 @@ export class JournalReplay implements AnswerJudge {
   readonly #send: (io: ReplayIo) => void;
   readonly #done: ReplayDone;
   readonly #progressed: () => void;
+  readonly #flushedChunk: () => void;
   /** The present chunk, and the first of it that was not begun. */
   #chunk: readonly JournalEntry[] = [];
   #next = 0;
@@ -51,6 +59,8 @@ export class JournalReplay implements AnswerJudge {
     done: ReplayDone;
     /** Called for each request that succeeded. */
     progressed: () => void;
+    /** Called when a chunk has been written and flushed. */
+    flushedChunk: () => void;
   }) {
     this.#journal = options.journal;
     this.#epoch = options.epoch;
@@ -59,6 +69,13 @@ export class JournalReplay implements AnswerJudge {
     this.#send = options.send;
     this.#done = options.done;
     this.#progressed = options.progressed;
+    this.#flushedChunk = options.flushedChunk;
+  }
+
+  /** What is being done; undefined if there was nothing to do. */
+  get work(): ReplayWork | undefined {
+    const [entry] = this.#chunk;
+    return entry && { op: this.#mark === undefined ? 'write' : 'flush', entry };
   }
 
   /** Begins the next chunk; calls `done` if there is none. */
@@ -131,6 +148,8 @@ export class JournalReplay implements AnswerJudge {
 
   #flushed(): void {
     if (this.#mark !== undefined) this.#journal.covered(this.#mark);
+    this.#mark = undefined;
+    this.#flushedChunk();
     this.start();
   }
 

@@ -4,6 +4,7 @@
 // The rule: a flush covers only entries whose success, in the flush's own epoch, was processed
 // before the flush was dispatched.
 import { SECTOR_BYTES } from '../base/limits.js';
+import type { Suspicion } from './suspects.js';
 
 /** A write, or a run of zeroes, to be repeated after a death. */
 export interface JournalEntry {
@@ -17,6 +18,8 @@ export interface JournalEntry {
   epoch: number;
   /** Order of success, and so of effect. */
   sequence: number;
+  /** The deaths in replays that it was alone in flight at. */
+  suspicion?: Suspicion;
 }
 
 /** What a flush covers if it succeeds: see mark(). */
@@ -55,8 +58,13 @@ export class Journal {
     return this.#references.has(memory);
   }
 
-  /** A write succeeded in `epoch`. Zeroes that continue the last entry make it longer. */
-  add(write: Pick<JournalEntry, 'startSector' | 'nrSectors' | 'arenaOffset' | 'memory' | 'epoch'>) {
+  /**
+   * A write succeeded in `epoch`. Zeroes that continue the last entry make it longer.
+   * Returns the number of its entry.
+   */
+  add(
+    write: Pick<JournalEntry, 'startSector' | 'nrSectors' | 'arenaOffset' | 'memory' | 'epoch'>,
+  ): number {
     const last = this.#entries.at(-1);
     if (
       last !== undefined &&
@@ -67,14 +75,36 @@ export class Journal {
       last.startSector + last.nrSectors === write.startSector
     ) {
       last.nrSectors += write.nrSectors;
-      return;
+      return last.sequence;
     }
     const { startSector, nrSectors, arenaOffset, memory, epoch } = write;
     const sequence = ++this.#sequence;
     this.#entries.push({ startSector, nrSectors, arenaOffset, memory, epoch, sequence });
-    if (memory === undefined) return;
-    this.#references.set(memory, (this.#references.get(memory) ?? 0) + 1);
-    this.#bytes += nrSectors * SECTOR_BYTES;
+    if (memory !== undefined) {
+      this.#references.set(memory, (this.#references.get(memory) ?? 0) + 1);
+      this.#bytes += nrSectors * SECTOR_BYTES;
+    }
+    return sequence;
+  }
+
+  /** Whether the entry of this number has not been flushed. */
+  has(sequence: number): boolean {
+    return this.#entries.some((entry) => entry.sequence === sequence);
+  }
+
+  /** Makes two of an entry of zeroes, so that each can be repeated alone. */
+  halve(entry: JournalEntry): void {
+    const index = this.#entries.indexOf(entry);
+    const nrSectors = Math.floor(entry.nrSectors / 2);
+    const startSector = entry.startSector + nrSectors;
+    const second = { ...entry, startSector, nrSectors: entry.nrSectors - nrSectors };
+    entry.nrSectors = nrSectors;
+    this.#entries.splice(index + 1, 0, second);
+  }
+
+  /** Gives an entry up. */
+  remove(entry: JournalEntry): void {
+    this.#removeWhere((other) => other === entry);
   }
 
   /** Taken when a flush is dispatched in `epoch`. */

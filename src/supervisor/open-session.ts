@@ -1,7 +1,6 @@
-// Brings one fresh helper to an open disk: HELLO, CONNECT, OPEN, INFO, each with a deadline.
-// The supervisor calls it for the first helper and for every later one.
+// Brings one helper to an open disk: HELLO, which a spare helper has behind it already, then
+// CONNECT, OPEN, INFO, each with a deadline. The supervisor calls it for every helper.
 import type { Clock } from '../base/clock.js';
-import { HELLO_TIMEOUT_MS, OPEN_TIMEOUT_MS } from '../base/limits.js';
 import type { Helper } from '../helper/helper.js';
 import type {
   Calls,
@@ -13,6 +12,7 @@ import type {
   OpenParams,
 } from '../helper/protocol.js';
 import { startDeadline } from './deadline.js';
+import type { Deadlines } from './deadlines.js';
 
 /** What every helper of one disk is told. */
 export interface SessionParams {
@@ -28,36 +28,56 @@ export interface SessionFacts {
   transportMode: string;
 }
 
-/** A call with a deadline; a helper that is late is killed, which rejects the call. */
-async function callWithin<Op extends CallOp>(
-  helper: Helper,
-  clock: Clock,
-  timeoutMs: number,
-  op: Op,
-  params: Calls[Op]['params'],
-): Promise<Calls[Op]['result']> {
-  const timer = startDeadline(clock, timeoutMs, () => {
-    helper.kill(`gave no answer to ${op} within ${String(timeoutMs / 1000)} s`);
-  });
-  try {
-    return await helper.call(op, params);
-  } finally {
-    timer.cancel();
-  }
-}
+/** Makes the calls of one helper, each with the deadline of the moment. */
+export class Opener {
+  readonly #params: SessionParams;
+  readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
+  readonly #late = new WeakSet<Helper>();
 
-/**
- * Opens the disk in `helper`.
- * Rejects with HelperCallError if the library or helper refuses, VddkNbdError if it ends first.
- */
-export async function openSession(
-  helper: Helper,
-  params: SessionParams,
-  clock: Clock,
-): Promise<SessionFacts> {
-  const hello = await callWithin(helper, clock, HELLO_TIMEOUT_MS, 'HELLO', params.hello);
-  await callWithin(helper, clock, OPEN_TIMEOUT_MS, 'CONNECT', params.connect);
-  const open = await callWithin(helper, clock, OPEN_TIMEOUT_MS, 'OPEN', params.open);
-  const info = await callWithin(helper, clock, OPEN_TIMEOUT_MS, 'INFO', {});
-  return { hello, info, transportMode: open.transportMode };
+  constructor(params: SessionParams, clock: Clock, deadlines: Deadlines) {
+    this.#params = params;
+    this.#clock = clock;
+    this.#deadlines = deadlines;
+  }
+
+  /** Whether a deadline of ours has killed `helper`. */
+  wasLate(helper: Helper): boolean {
+    return this.#late.has(helper);
+  }
+
+  /**
+   * Loads and initialises the library.
+   * Rejects with HelperCallError if the library or helper refuses, VddkNbdError if it ends first.
+   */
+  hello(helper: Helper): Promise<HelloResult> {
+    return this.#call(helper, 'HELLO', this.#params.hello);
+  }
+
+  /** Opens the disk in a helper that has said hello; rejects like hello(). */
+  async open(helper: Helper, hello: HelloResult): Promise<SessionFacts> {
+    const { connect, open } = this.#params;
+    await this.#call(helper, 'CONNECT', connect);
+    const { transportMode } = await this.#call(helper, 'OPEN', open);
+    const info = await this.#call(helper, 'INFO', {});
+    return { hello, info, transportMode };
+  }
+
+  /** A call with a deadline; a helper that is late is killed, which rejects the call. */
+  async #call<Op extends CallOp>(
+    helper: Helper,
+    op: Op,
+    params: Calls[Op]['params'],
+  ): Promise<Calls[Op]['result']> {
+    const timeoutMs = this.#deadlines.callMs;
+    const timer = startDeadline(this.#clock, timeoutMs, () => {
+      this.#late.add(helper);
+      helper.kill(`gave no answer to ${op} within ${timeoutMs / 1000} s`);
+    });
+    try {
+      return await helper.call(op, params);
+    } finally {
+      timer.cancel();
+    }
+  }
 }

@@ -2,6 +2,9 @@
 // The rule: only completed I/O resets it, never a successful open; a library that opens and then
 // dies on the first read must not be restarted in a tight loop.
 import {
+  LOGIN_PAUSE_MS,
+  LOGIN_REJECTIONS_MAX,
+  LOGIN_RETRY_MS,
   RECOVERY_TIMEOUT_MS,
   RESTART_BACKOFF_MAX_MS,
   RESTART_BACKOFF_MIN_MS,
@@ -13,6 +16,8 @@ export class RestartPolicy {
   readonly #recoveryTimeoutMs: number;
   #failures = 0;
   #failingSinceMs: number | undefined;
+  #rejections = 0;
+  #rejectedMs = -Infinity;
 
   /** `random` gives numbers in [0, 1), for the jitter. */
   constructor(random: () => number, recoveryTimeoutMs: number = RECOVERY_TIMEOUT_MS) {
@@ -34,6 +39,7 @@ export class RestartPolicy {
   progressed(): void {
     this.#failures = 0;
     this.#failingSinceMs = undefined;
+    this.#rejections = 0;
   }
 
   /**
@@ -43,6 +49,32 @@ export class RestartPolicy {
   failed(nowMs: number): number | undefined {
     this.#failingSinceMs ??= nowMs;
     if (nowMs - this.#failingSinceMs >= this.#recoveryTimeoutMs) return undefined;
+    return this.#nextDelayMs();
+  }
+
+  /**
+   * The host rejected our login. Returns the delay before we ask again, or undefined: it has done
+   * so often enough to mean it, and asking on would lock the account.
+   */
+  rejected(nowMs: number): number | undefined {
+    this.#failingSinceMs ??= nowMs;
+    this.#rejections++;
+    this.#rejectedMs = nowMs;
+    return this.#rejections < LOGIN_REJECTIONS_MAX ? LOGIN_RETRY_MS : undefined;
+  }
+
+  /** After giving up: whether a new request is worth a new attempt now. */
+  mayTryAgain(nowMs: number): boolean {
+    return this.#rejections < LOGIN_REJECTIONS_MAX || nowMs - this.#rejectedMs >= LOGIN_PAUSE_MS;
+  }
+
+  /** A new attempt after giving up: its time for recovery begins now. */
+  renewed(): void {
+    this.#failures = 0;
+    this.#failingSinceMs = undefined;
+  }
+
+  #nextDelayMs(): number {
     const failures = this.#failures++;
     if (failures === 0) return 0;
     const doubled = RESTART_BACKOFF_MIN_MS * 2 ** Math.min(failures - 1, 16);

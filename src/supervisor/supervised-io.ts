@@ -1,32 +1,54 @@
 // One library request under supervision: the record that the disk hands in, that travels to one
 // helper after another if they die, and that is settled once.
-import type { HelperIo } from '../helper/helper.js';
+import type { Helper, HelperIo } from '../helper/helper.js';
 import type { IoOpNumber } from '../helper/protocol.js';
 import type { FlushMark } from './journal.js';
+import type { Suspicion } from './suspects.js';
 
-/** Who judges answers: the supervisor. */
+/** Who judges answers: a session, or the replay of the journal in it. */
 export interface AnswerJudge {
   answered(io: SupervisedIo, vixError: number | bigint): void;
 }
 
-/** A request record; its owner preallocates it, and reuses it after settled(). */
+/** Where the helper's answers arrive: the window of its session. */
+export interface AnswerWindow {
+  completed(io: SupervisedIo, vixError: number | bigint): void;
+}
+
+/** A request record; its owner preallocates it, and reuses it after settled() and renew(). */
 export abstract class SupervisedIo implements HelperIo {
   abstract op: IoOpNumber;
+  /** It is a call of ours, with a promise for an answer, and no I/O request of the helper. */
+  readonly isCall: boolean = false;
   startSector = 0;
   nrSectors = 0;
   arenaOffset = 0;
   judge: AnswerJudge | undefined = undefined;
+  window: AnswerWindow | undefined = undefined;
   /** A write's slot; undefined for zeroes, which are always there, and for other operations. */
   memory: object | undefined = undefined;
   /** A flush's snapshot of the journal, taken when it was dispatched. */
   mark: FlushMark | undefined = undefined;
-  /** A flush that failed once: it has made us write the journal again, and is tried once more. */
-  failedBefore = false;
+  /** Errors that the disk was opened anew for, to try it again. */
+  failures = 0;
+  /** The deaths that it was in flight at. */
+  suspicion: Suspicion | undefined = undefined;
 
   /** The final result, after however many helpers; vixError 0 is success. */
   abstract settled(vixError: number | bigint): void;
 
+  /** Forgets the past of a record that is used again. */
+  renew(): void {
+    this.failures = 0;
+    this.suspicion = undefined;
+  }
+
+  /** Hands it to `helper`. */
+  send(helper: Helper): void {
+    helper.io(this);
+  }
+
   done(vixError: number | bigint): void {
-    this.judge?.answered(this, vixError);
+    this.window?.completed(this, vixError);
   }
 }

@@ -1,27 +1,36 @@
 // Keeps one disk open in a helper, whatever happens to helpers: the disk hands in requests, and
-// gets each of them settled once. When a helper dies, a new one opens the disk, and what was in
-// flight is handed to it again in its old order, before anything new.
+// gets each of them settled once. When a helper dies, a new one opens the disk, and session.ts
+// hands it what the old one left, in its old order, before anything new.
 // The rule: nothing is opened or replayed before the old helper's `ended`, for only then is its
 // lock gone and no write of it can land late.
 import type { Clock, Timer } from '../base/clock.js';
 import { invariant, messageOf } from '../base/errors.js';
-import { CLOSE_TIMEOUT_MS, SECTOR_BYTES } from '../base/limits.js';
+import { SPARE_DELAY_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
-import type { Helper, HelperEnd, HelperListener } from '../helper/helper.js';
-import { type HelperEvent, IO_OPS } from '../helper/protocol.js';
+import { type Helper, HelperCallError, type HelperEnd } from '../helper/helper.js';
+import type { HelperListener } from '../helper/helper.js';
+import { type AllocatedBlocksParams, IO_OPS } from '../helper/protocol.js';
+import { Backlog } from './backlog.js';
+import { pickControlSector } from './control-sector.js';
+import { Counters } from './counters.js';
 import { startDeadline } from './deadline.js';
-import { startHeartbeat } from './heartbeat.js';
-import { JournalReplay, ReplayIo } from './journal-replay.js';
-import { openSession, type SessionFacts, type SessionParams } from './open-session.js';
+import { Deadlines } from './deadlines.js';
+import type { ErrorPolicy } from './error-policy.js';
+import { firstOpen, type OpenAttempt } from './first-open.js';
+import { LibraryVoice } from './library-voice.js';
+import { Opener, type SessionFacts, type SessionParams } from './open-session.js';
+import { BlocksQuery } from './own-calls.js';
+import { Quarantine } from './quarantine.js';
+import { RequestLimits } from './request-limits.js';
 import { RestartPolicy } from './restart-policy.js';
-import { type AnswerJudge, SupervisedIo } from './supervised-io.js';
-import type { WriteBack } from './write-back.js';
+import { AnotherDisk, checkSameDisk, type DiskIdentity } from './same-disk.js';
+import { type DiskState, Session, type SessionHost, VIX_E_FAIL } from './session.js';
+import { type Greeted, Spare } from './spare.js';
+import type { SupervisedIo } from './supervised-io.js';
+import { describeRange, type WriteBack } from './write-back.js';
 
-/** Given to requests that no helper could run: VIX_E_FAIL. */
-const VIX_E_FAIL = 1;
-
-/** Lines of the library kept while a disk is being opened, to explain a refusal. */
-const OPENING_LINES_MAX = 32;
+/** What the log calls an operation. */
+const OP_NAMES = { [IO_OPS.READ]: 'a read', [IO_OPS.WRITE]: 'a write', [IO_OPS.FLUSH]: 'a flush' };
 
 export interface SupervisorOptions {
   /** What the log calls the disk: its path. */
@@ -30,134 +39,160 @@ export interface SupervisorOptions {
   /** Which file the disk's path names now, in words to compare; it throws if there is none. */
   fileIdentity: () => string;
   startHelper: (listener: HelperListener) => Helper;
+  errors: ErrorPolicy;
   clock: Clock;
   log: Log;
-  /** Numbers in [0, 1) for the jitter of restarts. */
+  /** Numbers in [0, 1) for the jitter of restarts and for control reads. */
   random: () => number;
+  /** --request-timeout: for one read or write in the library. */
+  requestTimeoutMs: number;
+  /** --recovery-timeout: without a completed I/O for so long, requests fail. */
+  recoveryTimeoutMs: number;
+  /** Whether a spare helper stands by. */
+  spare: boolean;
+  quarantine: Quarantine;
+  /** A page of the read arena that is nobody's. */
+  scratchOffsetBytes: number;
   /** For a library that may forget writes when its process dies: what remembers them. */
   writeBack?: WriteBack;
 }
 
-/** The first open failed. `cause` is the refusal; `libraryLines` what the library said about it. */
-export class OpenFailure extends Error {
-  readonly libraryLines: readonly string[];
-
-  constructor(cause: unknown, libraryLines: readonly string[]) {
-    super(messageOf(cause), { cause });
-    this.name = 'OpenFailure';
-    this.libraryLines = libraryLines;
-  }
-}
-
-/** What `helper` has not answered. It was given nothing but supervised requests. */
-function supervisedIn(helper: Helper): SupervisedIo[] {
-  return helper
-    .takeInFlight()
-    .filter((io) => io instanceof SupervisedIo)
-    .filter((io) => !(io instanceof ReplayIo));
-}
-
-type State = 'new' | 'running' | 'replaying' | 'recovering' | 'given up' | 'closed';
+type State = 'new' | 'open' | 'opening' | 'given up' | 'closed';
 
 /** The helpers of one disk, one after another. */
-export class Supervisor implements AnswerJudge {
+export class Supervisor implements SessionHost {
+  readonly counters = new Counters();
   readonly #options: SupervisorOptions;
   readonly #policy: RestartPolicy;
+  readonly #deadlines: Deadlines;
+  readonly #opener: Opener;
+  readonly #spare: Spare;
+  readonly #voice: LibraryVoice;
+  readonly #disk: DiskState;
   #state: State = 'new';
-  /** The present helper: running, or being opened. */
+  /** The present helper: in a session, or being opened. */
   #helper: Helper | undefined;
-  #heartbeat: Timer | undefined;
+  #session: Session | undefined;
   #restartTimer: Timer | undefined;
   #facts: SessionFacts | undefined;
-  #fileIdentity = '';
-  /** Requests for the next helper: replays first, then new ones. Bounded by who makes requests. */
-  #waiting: SupervisedIo[] = [];
+  #identity: DiskIdentity | undefined;
   /** Requests that were handed in and are not settled. */
   #unsettled = 0;
   /** In failWaiting(): what is handed in now waited for what fails, and fails with it. */
   #failing = false;
-  /** How many of #waiting were in a helper that died. */
-  #replays = 0;
-  #progress = false;
-  /** The number of the present open: what succeeded in an earlier one may be forgotten. */
+  /** Opens so far. */
   #epoch = 0;
-  /** Journal entries between two flushes of a replay; halved by each death during one. */
-  #chunkEntries = Infinity;
-  /** A flush failed in the last replay: the next one makes none. (The one after it does again.) */
-  #skipsFlushes = false;
   #diedAtMs = 0;
   #cause = '';
-  #openingLines: string[] | undefined;
-  /** Helpers that ended without being asked to. */
-  deaths = 0;
+  #replays = 0;
+  #queries: Promise<unknown> = Promise.resolve();
+  #queriesAreOff = false;
 
   constructor(options: SupervisorOptions) {
+    const { clock, errors, log, name, quarantine, random, session } = options;
     this.#options = options;
-    this.#policy = new RestartPolicy(options.random);
+    this.#policy = new RestartPolicy(random, options.recoveryTimeoutMs);
+    this.#deadlines = new Deadlines(options.requestTimeoutMs, options.recoveryTimeoutMs);
+    this.#opener = new Opener(session, clock, this.#deadlines);
+    this.#voice = new LibraryVoice(name, log);
+    this.#spare = new Spare({
+      greet: () => this.#greet(),
+      clock,
+      note: (text) => {
+        log.debug(`${name}: ${text}`);
+      },
+    });
+    this.#disk = {
+      clock,
+      errors,
+      deadlines: this.#deadlines,
+      limits: new RequestLimits(),
+      backlog: new Backlog(clock),
+      quarantine,
+      writeBack: options.writeBack,
+      scratchOffsetBytes: options.scratchOffsetBytes,
+      controlSector: () => this.#controlSector(),
+    };
   }
 
   /** Opens the disk for the first time. Rejects with OpenFailure; then nothing is left behind. */
   async open(): Promise<SessionFacts> {
     invariant(this.#state === 'new', 'a supervisor is opened once');
-    const lines: string[] = [];
-    this.#openingLines = lines;
-    const helper = this.#startHelper();
+    const { clock, errors, fileIdentity, log, random, writeBack } = this.#options;
+    this.#voice.collect();
+    const attempt = (): OpenAttempt => {
+      const greeted = this.#greet();
+      this.#helper = greeted.helper;
+      const facts = greeted.hello.then((hello) => this.#opener.open(greeted.helper, hello));
+      return { helper: greeted.helper, facts };
+    };
     try {
-      this.#facts = await openSession(helper, this.#options.session, this.#options.clock);
-      this.#fileIdentity = this.#options.fileIdentity();
+      this.#facts = await firstOpen(attempt, { clock, errors, random, voice: this.#voice });
+      this.#identity = { info: this.#facts.info, file: fileIdentity() };
     } catch (thrown) {
       this.#state = 'closed';
-      helper.kill('its disk could not be opened');
-      await helper.ended;
-      throw new OpenFailure(thrown, lines);
+      this.#helper?.kill('its disk could not be opened');
+      await this.#helper?.ended;
+      throw thrown;
     }
-    this.#openingLines = undefined;
-    const { writeBack } = this.#options;
+    for (const line of this.#voice.release()) log.warning(line);
     if (writeBack) writeBack.canFlush = this.#facts.hello.functions.includes('Flush');
-    for (const line of lines) this.#options.log.warning(line);
-    this.#run(helper);
+    const helper = this.#helper;
+    invariant(helper !== undefined, 'the attempt that succeeded has a helper');
+    this.#begin(helper);
+    if (this.#options.spare) this.#spare.prepare(SPARE_DELAY_MS);
     return this.#facts;
   }
 
   /** Runs `io` in this helper or a later one; its settled() is called once, never inside io(). */
   io(io: SupervisedIo): void {
-    io.judge = this;
-    if (this.#unsettled++ === 0 && this.#policy.failing) {
-      this.#policy.awaited(this.#options.clock.nowMs());
-    }
-    if (this.#state === 'running') {
-      this.#dispatch(io);
+    const { clock } = this.#options;
+    const nowMs = this.#policy.failing || this.#state === 'given up' ? clock.nowMs() : 0;
+    if (this.#unsettled++ === 0 && this.#policy.failing) this.#policy.awaited(nowMs);
+    if (this.#session?.accepts) {
+      this.#session.dispatch(io);
       return;
     }
-    this.#waiting.push(io);
+    this.#disk.backlog.wait(io);
     if (this.#failing) return;
-    if (this.#state === 'given up') {
-      this.#state = 'recovering';
-      this.#policy.progressed();
-      this.#scheduleRestart('a new request');
-    } else if (this.#state === 'closed') {
+    if (this.#state === 'given up' && this.#policy.mayTryAgain(nowMs)) {
+      this.#state = 'opening';
+      this.#policy.renewed();
+      this.#scheduleRestart('a new request', this.#policy.failed(nowMs));
+    } else if (this.#state === 'closed' || this.#state === 'given up') {
       queueMicrotask(() => {
         this.#failWaiting();
       });
     }
   }
 
-  /** An answer of the present helper. */
-  answered(io: SupervisedIo, vixError: number | bigint): void {
-    const { writeBack } = this.#options;
-    if (vixError === 0) {
-      this.#progress = true;
-      writeBack?.succeeded(io, this.#epoch);
-    } else if (writeBack !== undefined && io.op === IO_OPS.FLUSH) {
-      this.#endEpoch(`its flush failed with VixError ${String(vixError)}`);
-      if (!io.failedBefore) {
-        io.failedBefore = true;
-        this.#waiting.push(io);
-        return;
-      }
-    }
+  /**
+   * QueryAllocatedBlocks: offset, length, offset, length, ... in sectors; undefined: it is not
+   * known, so all is data. Never rejects. Queries run one at a time.
+   */
+  allocatedBlocks(params: AllocatedBlocksParams): Promise<number[] | undefined> {
+    const query = (): Promise<number[] | undefined> =>
+      new Promise((resolve) => {
+        if (this.#queriesAreOff || this.#isClosed()) resolve(undefined);
+        else this.io(new BlocksQuery(params, resolve));
+      });
+    const answer = this.#queries.then(query);
+    this.#queries = answer;
+    return answer;
+  }
+
+  settle(io: SupervisedIo, vixError: number | bigint): void {
     this.#unsettled--;
     io.settled(vixError);
+  }
+
+  controlled(): void {
+    this.#convict(this.#disk.backlog.controlled());
+    this.#options.writeBack?.controlled();
+  }
+
+  note(text: string): void {
+    this.#options.log.warning(`${this.#options.name}: ${text}`);
   }
 
   /**
@@ -166,28 +201,13 @@ export class Supervisor implements AnswerJudge {
    */
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
-    const wasRunning = this.#state === 'running';
+    const wasOpen = this.#state === 'open';
     this.#state = 'closed';
     this.#options.writeBack?.stop();
     this.#restartTimer?.cancel();
-    this.#heartbeat?.cancel();
-    const helper = this.#helper;
-    if (helper) {
-      const timer = startDeadline(this.#options.clock, CLOSE_TIMEOUT_MS, () => {
-        helper.kill('it did not close its disk in time');
-      });
-      if (wasRunning) {
-        await helper.call('CLOSE', {}).catch((thrown: unknown) => {
-          this.#options.log.warning(`${this.#options.name}: closing: ${messageOf(thrown)}`);
-        });
-        helper.endInput();
-      } else {
-        helper.kill('the server stops');
-      }
-      await helper.ended;
-      timer.cancel();
-      this.#waiting = supervisedIn(helper).concat(this.#waiting);
-    }
+    const stopped = this.#spare.stop();
+    if (this.#helper) await this.#closeHelper(this.#helper, wasOpen);
+    await stopped;
     this.#failWaiting();
   }
 
@@ -197,163 +217,153 @@ export class Supervisor implements AnswerJudge {
     await this.close();
   }
 
-  #startHelper(): Helper {
+  async #closeHelper(helper: Helper, isOpen: boolean): Promise<void> {
+    const { clock, log, name } = this.#options;
+    const timer = startDeadline(clock, this.#deadlines.callMs, () => {
+      helper.kill('it did not close its disk in time');
+    });
+    if (isOpen) {
+      // Calls are made one at a time.
+      await Promise.race([this.#queries, helper.ended]);
+      await helper.call('CLOSE', {}).catch((thrown: unknown) => {
+        log.warning(`${name}: closing: ${messageOf(thrown)}`);
+      });
+      helper.endInput();
+    } else {
+      helper.kill('the server stops');
+    }
+    await helper.ended;
+    timer.cancel();
+    const left = this.#session?.end();
+    if (left) this.#disk.backlog.died(left.inFlight, left.queued, undefined);
+  }
+
+  /** Starts a helper and sends it HELLO. */
+  #greet(): Greeted {
     const helper = this.#options.startHelper({
       event: (event) => {
-        this.#event(event);
+        this.#voice.event(event);
       },
     });
-    this.#helper = helper;
-    return helper;
+    return { helper, hello: this.#opener.hello(helper) };
   }
 
-  #event(event: HelperEvent): void {
-    const { log, name } = this.#options;
-    if (event.name === 'panic') {
-      this.#openingLines?.push(event.text);
-      log.error(`${name}: the library panicked: ${event.text}`);
-      return;
-    }
-    if (event.dropped > 0) log.debug(`${String(event.dropped)} messages of the library were lost`);
-    if (event.level === 'debug') log.debug(event.text);
-    else if (this.#openingLines === undefined) log.warning(event.text);
-    else if (this.#openingLines.length < OPENING_LINES_MAX) this.#openingLines.push(event.text);
-  }
-
-  #run(helper: Helper): void {
-    this.#epoch++;
-    this.#progress = false;
-    this.#heartbeat = startHeartbeat(helper, this.#options.clock);
+  #begin(helper: Helper): void {
+    this.#state = 'open';
+    const session = new Session(helper, ++this.#epoch, this.#disk, this);
+    this.#session = session;
     void helper.ended.then((end) => {
-      this.#died(helper, end);
+      this.#died(session, end);
     });
-    if (this.#options.writeBack === undefined) this.#goOn();
-    else this.#replay(helper, this.#options.writeBack);
+    session.start();
   }
 
-  /** What the old library may have forgotten comes first. */
-  #replay(helper: Helper, { journal, canFlush }: WriteBack): void {
-    this.#state = 'replaying';
-    const flushes = canFlush && !this.#skipsFlushes;
-    this.#skipsFlushes = false;
-    const replay = new JournalReplay({
-      journal,
-      epoch: this.#epoch,
-      flushes,
-      chunkEntries: flushes ? this.#chunkEntries : Infinity,
-      send: (io) => {
-        helper.io(io);
-      },
-      done: ({ op, vixError }) => {
-        if (this.#state !== 'replaying') return;
-        if (vixError !== 0) {
-          // Without flushes the next replay gets everything there, for reads to be right; what a
-          // flush says after that is for those who ask for one.
-          if (op === 'flush') this.#skipsFlushes = true;
-          // The restart policy must not take the writes before it for progress.
-          this.#progress = false;
-          this.#endEpoch(`journal: ${op} failed with VixError ${String(vixError)}`);
-          return;
-        }
-        this.#chunkEntries = Infinity;
-        this.#goOn();
-      },
-      progressed: () => {
-        this.#progress = true;
-      },
-    });
-    replay.start();
-  }
-
-  /** The helper is as the old one was: on with what waits. */
-  #goOn(): void {
-    this.#state = 'running';
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#replays = 0;
-    for (const io of waiting) this.#dispatch(io);
-  }
-
-  /**
-   * A failed flush covers nothing, and the library may have dropped what it held: reads from it
-   * would be wrong, and a later flush that succeeds would lie. Everything is written again.
-   */
-  #endEpoch(reason: string): void {
-    this.#helper?.kill(reason);
-  }
-
-  #dispatch(io: SupervisedIo): void {
-    const { writeBack } = this.#options;
-    if (writeBack !== undefined && io.op === IO_OPS.FLUSH) {
-      io.mark = writeBack.journal.mark(this.#epoch);
-    }
-    this.#helper?.io(io);
-  }
-
-  #died(helper: Helper, end: HelperEnd): void {
+  #died(session: Session, end: HelperEnd): void {
     if (this.#state === 'closed') return;
-    this.#heartbeat?.cancel();
+    const { clock, writeBack } = this.#options;
+    const { inFlight, queued, replaying, blame } = session.end();
     this.#helper = undefined;
-    this.deaths++;
-    if (this.#state === 'replaying') this.#halveChunk();
-    if (this.#progress) this.#policy.progressed();
-    const inFlight = supervisedIn(helper);
-    // Not unshift(...): there may be more of them than a call can have arguments.
-    this.#waiting = inFlight.concat(this.#waiting);
+    this.#session = undefined;
+    if (session.hadProgress) this.#policy.progressed();
+    if (session.hasHung) this.#deadlines.missed(session.hadProgress);
+    if (blame !== undefined) writeBack?.replayFailed(replaying, blame);
     this.#replays = inFlight.length;
-    this.#diedAtMs = this.#options.clock.nowMs();
+    this.#diedAtMs = clock.nowMs();
     this.#cause = end.reason;
-    this.#state = 'recovering';
-    this.#scheduleRestart(end.reason);
+    this.#state = 'opening';
+    this.counters.died(blame === undefined ? 'error' : session.hasHung ? 'hang' : 'crash');
+    this.#convict(this.#disk.backlog.died(inFlight, queued, blame));
+    this.#scheduleRestart(end.reason, this.#policy.failed(clock.nowMs()));
   }
 
-  #halveChunk(): void {
-    const entries = this.#options.writeBack?.journal.entries.length ?? 0;
-    this.#chunkEntries = Math.max(1, Math.floor(Math.min(this.#chunkEntries, entries) / 2));
+  /** They fail, and nobody tries the same again for some time. */
+  #convict(convicted: readonly SupervisedIo[]): void {
+    const { log, name, quarantine } = this.#options;
+    for (const io of convicted) {
+      const what = io.isCall ? 'QueryAllocatedBlocks' : OP_NAMES[io.op];
+      const where = io.nrSectors === 0 ? '' : ` of ${describeRange(io)}`;
+      log.error(`${name}: the library dies of it: ${what}${where} fails with EIO`);
+      this.counters.convicted++;
+      if (io.isCall) this.#queriesAreOff = true;
+      else quarantine.add(io);
+      this.settle(io, VIX_E_FAIL);
+    }
   }
 
-  /** Plans the next attempt, or gives up. */
-  #scheduleRestart(reason: string): void {
-    const { clock, log, name } = this.#options;
-    const delayMs = this.#policy.failed(clock.nowMs());
+  /** Plans the next attempt, or gives up: then `delayMs` is undefined. */
+  #scheduleRestart(reason: string, delayMs: number | undefined): void {
     if (delayMs === undefined) {
-      this.#state = 'given up';
-      log.error(
-        `${name}: no helper could be brought back (${reason}): ` +
-          `${String(this.#waiting.length)} requests fail; the next one starts a new attempt`,
-      );
-      this.#failWaiting();
+      this.#giveUp(`no helper could be brought back (${reason})`);
       return;
     }
-    this.#restartTimer = clock.after(delayMs, () => {
+    this.#restartTimer = this.#options.clock.after(delayMs, () => {
       void this.#restart();
     });
   }
 
+  #giveUp(why: string): void {
+    const { log, name } = this.#options;
+    this.#state = 'given up';
+    const count = this.#disk.backlog.waitingCount;
+    log.error(`${name}: ${why}: ${count} requests fail; the next one starts a new attempt`);
+    this.#failWaiting();
+  }
+
   async #restart(): Promise<void> {
-    const { clock, log, name, session } = this.#options;
-    const helper = this.#startHelper();
+    const spare = this.#spare.take();
+    const { helper, hello } = spare ?? this.#greet();
+    this.#helper = helper;
     try {
-      const facts = await openSession(helper, session, clock);
-      this.#checkSameDisk(facts);
+      const facts = await this.#opener.open(helper, await hello);
+      const { fileIdentity } = this.#options;
+      const now = { info: facts.info, file: fileIdentity() };
+      if (this.#identity) checkSameDisk(this.#identity, now);
     } catch (thrown) {
       helper.kill('its disk could not be opened again');
       await helper.ended;
-      if (this.#isClosed()) return;
-      this.#helper = undefined;
-      log.warning(`${name}: opening it again: ${messageOf(thrown)}`);
-      this.#scheduleRestart(messageOf(thrown));
+      if (!this.#isClosed()) this.#notOpened(helper, thrown);
       return;
     }
     if (this.#isClosed()) return;
+    this.#logRestart(spare !== undefined);
+    this.#begin(helper);
+    if (this.#options.spare) this.#spare.prepare(0);
+  }
+
+  #notOpened(helper: Helper, thrown: unknown): void {
+    const { clock, errors, log, name } = this.#options;
+    this.#helper = undefined;
+    const reason = messageOf(thrown);
+    log.warning(`${name}: opening it again: ${reason}`);
+    if (this.#opener.wasLate(helper)) this.#deadlines.missed(false);
+    if (thrown instanceof AnotherDisk) {
+      this.#giveUp(reason);
+    } else if (thrown instanceof HelperCallError && errors.isRejectedLogin(thrown.vixError)) {
+      this.#scheduleRestart(reason, this.#policy.rejected(clock.nowMs()));
+    } else {
+      this.#scheduleRestart(reason, this.#policy.failed(clock.nowMs()));
+    }
+  }
+
+  #logRestart(bySpare: boolean): void {
+    const { clock, log, name, writeBack } = this.#options;
     const tookMs = Math.round(clock.nowMs() - this.#diedAtMs);
-    const entries = this.#options.writeBack?.journal.entries.length ?? 0;
-    const unflushed = entries === 0 ? '' : `, after ${String(entries)} unflushed writes`;
+    this.counters.replaced(tookMs, this.#replays);
+    const entries = writeBack?.journal.entries.length ?? 0;
+    const unflushed = entries === 0 ? '' : `, after ${entries} unflushed writes`;
     log.warning(
-      `${name}: helper replaced after ${String(tookMs)} ms (${this.#cause}); ` +
-        `${String(this.#replays)} requests replayed${unflushed}`,
+      `${name}: helper replaced after ${tookMs} ms ${bySpare ? 'by the spare ' : ''}` +
+        `(${this.#cause}); ${this.#replays} requests replayed${unflushed}; ` +
+        `${this.counters.deaths} deaths so far`,
     );
-    this.#run(helper);
+  }
+
+  #controlSector(): number {
+    const { backlog, writeBack } = this.#disk;
+    const entry = writeBack?.policy.suspect;
+    const avoided = entry ? [...backlog.lone, entry] : backlog.lone;
+    const { capacitySectors } = this.#identity?.info ?? { capacitySectors: 1 };
+    return pickControlSector(backlog.goodSector, capacitySectors, avoided, this.#options.random);
   }
 
   /** A method, because close() may run during any await and the compiler can't know. */
@@ -361,35 +371,11 @@ export class Supervisor implements AnswerJudge {
     return this.#state === 'closed';
   }
 
-  /**
-   * A larger disk serves its old size; a smaller one, or one of another identity, is refused.
-   * Not every VMDK has a uuid, and a copy has that of its original: therefore the file, too.
-   */
-  #checkSameDisk(facts: SessionFacts): void {
-    const first = this.#facts;
-    if (!first) return;
-    const { capacitySectors, uuid } = facts.info;
-    if (capacitySectors < first.info.capacitySectors || uuid !== first.info.uuid) {
-      throw new Error(
-        `this is another disk now: it has ${String(capacitySectors * SECTOR_BYTES)} bytes ` +
-          `(uuid ${uuid ?? 'none'}), it had ` +
-          `${first.info.capacitySectors * SECTOR_BYTES} (uuid ${first.info.uuid ?? 'none'})`,
-      );
-    }
-    if (this.#options.fileIdentity() !== this.#fileIdentity) {
-      throw new Error('this is another disk now: another file has taken its name');
-    }
-  }
-
   #failWaiting(): void {
+    const { backlog } = this.#disk;
     this.#failing = true;
-    while (this.#waiting.length > 0) {
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const io of waiting) {
-        this.#unsettled--;
-        io.settled(VIX_E_FAIL);
-      }
+    while (backlog.waitingCount > 0) {
+      for (const io of backlog.takeAll()) this.settle(io, VIX_E_FAIL);
     }
     this.#failing = false;
   }

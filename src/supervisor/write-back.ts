@@ -7,8 +7,13 @@ import type { Clock, Timer } from '../base/clock.js';
 import { JOURNAL_ENTRIES_MAX, JOURNAL_IDLE_FLUSH_MS, SECTOR_BYTES } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import { IO_OPS } from '../helper/protocol.js';
-import type { Journal } from './journal.js';
+import type { Journal, JournalEntry } from './journal.js';
+import type { ReplayWork } from './journal-replay.js';
+import { LostRanges } from './lost-ranges.js';
+import type { Quarantine } from './quarantine.js';
+import { ReplayPolicy, type ReplayVerdict } from './replay-policy.js';
 import { SupervisedIo } from './supervised-io.js';
+import type { DeathFacts } from './suspects.js';
 
 export interface WriteBackOptions {
   name: string;
@@ -17,27 +22,42 @@ export interface WriteBackOptions {
   journalBytesMax: number;
   clock: Clock;
   log: Log;
+  quarantine: Quarantine;
   /** Runs a flush of our own, as if a client had asked for it. */
   runFlush: (flush: SupervisedIo) => void;
+  /** A flush of our own failed: who waits for memory that the journal holds waits in vain. */
+  flushFailed: () => void;
 }
+
+/** Any flush: all are the same. */
+const ANY_FLUSH = { op: IO_OPS.FLUSH, startSector: 0, nrSectors: 0 };
 
 /** Our own flush: one at a time. */
 class OwnFlush extends SupervisedIo {
   op = IO_OPS.FLUSH;
   pending = false;
+  readonly #failed: () => void;
 
-  settled(): void {
-    // A failure is in the log already, and the journal still has everything.
+  constructor(failed: () => void) {
+    super();
+    this.#failed = failed;
+  }
+
+  settled(vixError: number | bigint): void {
     this.pending = false;
+    // It is in the log already, and the journal still has everything.
+    if (vixError !== 0) this.#failed();
   }
 }
 
 export class WriteBack {
   readonly journal: Journal;
+  readonly policy: ReplayPolicy;
+  readonly lost = new LostRanges();
   /** Set when the disk is open. */
   canFlush = true;
   readonly #options: WriteBackOptions;
-  readonly #ownFlush = new OwnFlush();
+  readonly #ownFlush: OwnFlush;
   #idleTimer: Timer | undefined;
   #lastWriteMs = 0;
   #saidForgetting = false;
@@ -45,17 +65,62 @@ export class WriteBack {
   constructor(options: WriteBackOptions) {
     this.#options = options;
     this.journal = options.journal;
+    this.policy = new ReplayPolicy(options.journal);
+    this.#ownFlush = new OwnFlush(options.flushFailed);
+  }
+
+  /** Whether the library can flush, and does not die of it. */
+  get mayFlush(): boolean {
+    return this.canFlush && this.#options.quarantine.judge(ANY_FLUSH) !== 'bad';
   }
 
   /** A write or flush succeeded in `epoch`. */
   succeeded(io: SupervisedIo, epoch: number): void {
     if (io.op === IO_OPS.FLUSH) {
-      if (io.mark?.epoch === epoch) this.journal.covered(io.mark);
+      if (io.mark?.epoch !== epoch) return;
+      this.journal.covered(io.mark);
+      this.policy.flushed();
+      this.#flushed();
     } else if (io.op === IO_OPS.WRITE) {
       const { startSector, nrSectors, arenaOffset, memory } = io;
-      this.journal.add({ startSector, nrSectors, arenaOffset, memory, epoch });
+      const write = { startSector, nrSectors, arenaOffset, memory, epoch };
+      const sequence = this.journal.add(write);
+      this.lost.covered(startSector, nrSectors, sequence);
       this.#written();
     }
+  }
+
+  /** A chunk of the journal has been written again and flushed. */
+  chunkFlushed(): void {
+    this.policy.flushed();
+    this.#flushed();
+  }
+
+  /** The helper ended in a replay, or the library refused a write of it. */
+  replayFailed(work: ReplayWork | undefined, facts: Omit<DeathFacts, 'alone'>): void {
+    this.#judge(this.policy.failed(work, facts));
+  }
+
+  /** A control read has worked. */
+  controlled(): void {
+    this.#judge(this.policy.controlled());
+  }
+
+  #judge(verdict: ReplayVerdict): void {
+    if (verdict === undefined) return;
+    const { log, name, quarantine } = this.#options;
+    if ('badFlush' in verdict) {
+      log.error(`${name}: every flush kills the library: none is made for ten minutes`);
+      quarantine.add(ANY_FLUSH);
+      return;
+    }
+    this.lost.add(verdict.lost);
+    this.journal.remove(verdict.lost);
+    log.error(`${name}: lost: ${describeRange(verdict.lost)}: to write them kills the library`);
+  }
+
+  #flushed(): void {
+    if (!this.lost.isEmpty) this.lost.flushed((sequence) => this.journal.has(sequence));
   }
 
   /** Somebody waits for memory that the journal may be holding. */
@@ -66,7 +131,7 @@ export class WriteBack {
       return;
     }
     this.#ownFlush.pending = true;
-    this.#ownFlush.failedBefore = false;
+    this.#ownFlush.renew();
     this.#options.runFlush(this.#ownFlush);
   }
 
@@ -102,6 +167,14 @@ export class WriteBack {
         `${journalMiB(this.#options.journalBytesMax / 2)} MiB of writes can be repeated`,
     );
   }
+}
+
+/** `512 bytes at offset 1024`. */
+export function describeRange({
+  startSector,
+  nrSectors,
+}: Pick<JournalEntry, 'startSector' | 'nrSectors'>): string {
+  return `${nrSectors * SECTOR_BYTES} bytes at offset ${startSector * SECTOR_BYTES}`;
 }
 
 function journalMiB(bytes: number): number {

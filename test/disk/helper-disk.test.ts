@@ -246,7 +246,7 @@ t.test('CACHE reads into one slot, as much as one READ may ask for', async (t) =
 t.test('an error says where it was', async (t) => {
   const { disk, last, backing } = await setUp({ sizeBytes: 8 * MIB });
   const client = new Client(disk);
-  backing.failing.set((2 * MIB) / 512, 1);
+  backing.failing.set((2 * MIB) / 512, 16007);
   const aligned = client.send('read', 0, 4 * MIB);
   last().drain();
   t.match(aligned, { error: 'EIO', errorOffsetBytes: 2 * MIB });

@@ -1,9 +1,11 @@
 // A disk over helpers in this process, and a client of it: what tests of the disk begin with.
+import { RECOVERY_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from '../../src/base/limits.js';
 import { silentLog } from '../../src/base/log.js';
 import type { Log } from '../../src/base/log.js';
 import type { DiskClient, DiskOp, DiskSession } from '../../src/disk/disk.js';
 import { DiskRequest } from '../../src/disk/disk.js';
 import { type HelperDisk, openHelperDisk } from '../../src/disk/helper-disk.js';
+import { vixErrorPolicy } from '../../src/vddk/errors.js';
 import { MemoryBacking, MemoryHelper } from './memory-helper.js';
 import { ManualClock, settle, type SimOptions } from './sim-helper.js';
 
@@ -54,6 +56,10 @@ export async function setUp(
     log: options.log ?? silentLog,
     random: () => 0.5,
     closeTimeoutMs: options.closeTimeoutMs ?? 60_000,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
+    spare: false,
+    errors: vixErrorPolicy,
   });
   const last = (): MemoryHelper => helpers.at(-1)!;
   return { disk, backing, helpers, clock, last };

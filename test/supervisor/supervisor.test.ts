@@ -1,17 +1,21 @@
 // The supervisor over helpers in this process: first open, death and replay, giving up, closing.
 import t from 'tap';
 import {
-  CLOSE_TIMEOUT_MS,
+  CALL_TIMEOUT_FACTOR,
   HEARTBEAT_INTERVAL_MS,
   HEARTBEAT_TIMEOUT_MS,
-  HELLO_TIMEOUT_MS,
+  HELPER_REQUESTS_MAX,
   RECOVERY_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
 } from '../../src/base/limits.js';
 import { createLog } from '../../src/base/log.js';
 import { HelperCallError } from '../../src/helper/helper.js';
 import { IO_OPS } from '../../src/helper/protocol.js';
 import { SupervisedIo } from '../../src/supervisor/supervised-io.js';
-import { OpenFailure, Supervisor } from '../../src/supervisor/supervisor.js';
+import { OpenFailure } from '../../src/supervisor/first-open.js';
+import { Quarantine } from '../../src/supervisor/quarantine.js';
+import { Supervisor } from '../../src/supervisor/supervisor.js';
+import { vixErrorPolicy } from '../../src/vddk/errors.js';
 import { ManualClock, settle, SimHelper, type SimOptions } from '../lib/sim-helper.js';
 
 class TestIo extends SupervisedIo {
@@ -55,6 +59,12 @@ function setUp(plan: (n: number) => SimOptions = () => ({}), fileIdentity = () =
     clock,
     log: createLog({ write: (line) => lines.push(line), verbose: true }),
     random: () => 1,
+    errors: vixErrorPolicy,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
+    spare: false,
+    quarantine: new Quarantine(clock),
+    scratchOffsetBytes: 4096,
   });
   return { supervisor, helpers, clock, lines };
 }
@@ -91,8 +101,8 @@ t.test('a refused first open carries the refusal and what the library said', asy
 
 t.test('a helper that is silent at the start is killed at its deadline', async (t) => {
   const { supervisor, helpers, clock } = setUp(() => ({ ignore: ['HELLO'] }));
-  const opening = t.rejects(supervisor.open(), /no answer to HELLO within 30 s/);
-  await clock.pass(HELLO_TIMEOUT_MS);
+  const opening = t.rejects(supervisor.open(), /no answer to HELLO within 250 s/);
+  await clock.pass(CALL_TIMEOUT_FACTOR * REQUEST_TIMEOUT_MS);
   await opening;
   t.match(helpers[0]?.killedFor, /no answer to HELLO/);
 });
@@ -118,7 +128,7 @@ t.test('a death replays what was in flight in its old order, then what came late
     [[0], [0], [0], [0]],
     'each is settled once',
   );
-  t.equal(supervisor.deaths, 1);
+  t.equal(supervisor.counters.deaths, 1);
   t.match(lines.join(''), /helper replaced after 0 ms \(killed by SIGSEGV\); 2 requests replayed/);
   await supervisor.close();
 });
@@ -159,15 +169,20 @@ for (const [what, info] of [
   ['smaller', { capacitySectors: 2047 }],
   ['of another uuid', { uuid: 'other' }],
 ] as const) {
-  t.test(`a disk that came back ${what} gets no request`, async (t) => {
+  t.test(`a disk that came back ${what} gets no request, which is an error for all`, async (t) => {
     const { supervisor, helpers, clock, lines } = setUp((n) => (n === 1 ? { info } : {}));
     await supervisor.open();
-    supervisor.io(new TestIo(1));
+    const io = new TestIo(1);
+    supervisor.io(io);
     helpers[0]?.die('gone');
     await clock.pass(100);
     t.same(helpers[1]?.seen, []);
     t.match(lines.join(''), /another disk now/);
-    t.equal(helpers[2]?.seen.length, 1);
+    t.same(io.results, [1]);
+    const later = new TestIo(1);
+    supervisor.io(later);
+    await clock.pass(100);
+    t.equal(helpers[2]?.seen.length, 1, 'the next request makes a new attempt');
     await supervisor.close();
   });
 }
@@ -183,6 +198,7 @@ t.test('another file of the same size and uuid gets no request', async (t) => {
   t.same(helpers[1]?.seen, []);
   t.match(lines.join(''), /another file has taken its name/);
   file = 'first';
+  supervisor.io(new TestIo(1));
   await clock.pass(100);
   t.equal(helpers[2]?.seen.length, 1, 'when the file is back, so is the disk');
   await supervisor.close();
@@ -246,6 +262,8 @@ t.test('any number of requests is replayed', async (t) => {
   for (let i = 0; i < count; i++) supervisor.io(new TestIo(i));
   helpers[0]?.die('gone');
   await clock.pass(0);
+  t.equal(helpers[1]?.seen.length, HELPER_REQUESTS_MAX, 'so many at once');
+  while (helpers[1]!.inFlight.length > 0) helpers[1]!.answer(0, helpers[1]!.inFlight.length - 1);
   t.equal(helpers[1]?.seen.length, count);
   await supervisor.close();
 });
@@ -313,7 +331,7 @@ t.test('a helper that does not close is killed; abandon fails what is in flight'
   const { supervisor, helpers, clock } = setUp(() => ({ ignore: ['CLOSE'] }));
   await supervisor.open();
   const closing = supervisor.close();
-  await clock.pass(CLOSE_TIMEOUT_MS);
+  await clock.pass(CALL_TIMEOUT_FACTOR * REQUEST_TIMEOUT_MS);
   await closing;
   t.match(helpers[0]?.killedFor, /did not close/);
 

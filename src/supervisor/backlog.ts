@@ -1,0 +1,102 @@
+// What is to be done by the helpers of one disk, while no helper does it: requests that wait, and
+// suspects that will run alone. Kept over helpers; the session of the present helper takes from it.
+// The rule: what was in flight at a death comes before what is new, in its old order.
+import type { Clock } from '../base/clock.js';
+import { ERROR_REOPEN_INTERVAL_MS } from '../base/limits.js';
+import type { SupervisedIo } from './supervised-io.js';
+import { type DeathFacts, Suspicion } from './suspects.js';
+
+export class Backlog {
+  readonly #clock: Clock;
+  /** Bounded by who makes requests. */
+  #waiting: SupervisedIo[] = [];
+  /** Suspects to be run alone, the most suspicious first. */
+  #lone: SupervisedIo[] = [];
+  #uselessReopenMs = -Infinity;
+  /** A sector that was read or written lately: a control read finds the library at work there. */
+  goodSector: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length + this.#lone.length;
+  }
+
+  get lone(): readonly SupervisedIo[] {
+    return this.#lone;
+  }
+
+  /** `io` is for the next session, or for this one when it takes requests again. */
+  wait(io: SupervisedIo): void {
+    this.#waiting.push(io);
+  }
+
+  /** `io` may only run alone. */
+  waitAlone(io: SupervisedIo): void {
+    this.#lone.push(io);
+  }
+
+  /** Everything that waits for its turn among others. */
+  takeWaiting(): SupervisedIo[] {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    return waiting;
+  }
+
+  /** The next suspect to be run alone. */
+  takeLone(): SupervisedIo | undefined {
+    return this.#lone.shift();
+  }
+
+  /** Everything, to be failed. */
+  takeAll(): SupervisedIo[] {
+    const all = this.#lone.concat(this.#waiting);
+    this.#lone = [];
+    this.#waiting = [];
+    return all;
+  }
+
+  /**
+   * A helper has ended. `blame` is undefined if it was ended for something that was not in flight.
+   * Returns the convicted.
+   */
+  died(
+    inFlight: readonly SupervisedIo[],
+    queued: readonly SupervisedIo[],
+    blame: DeathFacts | undefined,
+  ): SupervisedIo[] {
+    const convicted: SupervisedIo[] = [];
+    const together: SupervisedIo[] = [];
+    for (const io of inFlight) {
+      if (blame !== undefined) (io.suspicion ??= new Suspicion()).died(blame);
+      if (io.suspicion?.isConvicted) convicted.push(io);
+      else if (io.suspicion?.runsAlone) this.#lone.push(io);
+      else together.push(io);
+    }
+    this.#waiting = together.concat(queued, this.#waiting);
+    this.#lone.sort((a, b) => (b.suspicion?.weight ?? 0) - (a.suspicion?.weight ?? 0));
+    return convicted;
+  }
+
+  /** A control read has worked in a fresh helper. Returns those that it convicts. */
+  controlled(): SupervisedIo[] {
+    for (const { suspicion } of this.#lone) suspicion?.controlled();
+    const convicted = this.#lone.filter(({ suspicion }) => suspicion?.isConvicted);
+    if (convicted.length > 0) {
+      this.#lone = this.#lone.filter(({ suspicion }) => !suspicion?.isConvicted);
+    }
+    return convicted;
+  }
+
+  /** Whether the disk may be opened anew to cure an error that says nothing about the session. */
+  get mayReopen(): boolean {
+    return this.#clock.nowMs() - this.#uselessReopenMs >= ERROR_REOPEN_INTERVAL_MS;
+  }
+
+  /** That did not cure it. */
+  reopenedInVain(): void {
+    this.#uselessReopenMs = this.#clock.nowMs();
+  }
+}

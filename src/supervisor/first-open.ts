@@ -1,0 +1,82 @@
+// The first open of a disk. Unlike all later ones it fails fast: what a user must mend is told at
+// once. Only what may pass by itself is tried again, for a short time: a crash of the library, a
+// host that is just restarting.
+// The rule: when it rejects, no helper of it is left.
+import type { Clock } from '../base/clock.js';
+import { messageOf } from '../base/errors.js';
+import { START_ATTEMPTS_MAX, START_RETRY_MS } from '../base/limits.js';
+import { type Helper, HelperCallError, type HelperEnd } from '../helper/helper.js';
+import type { ErrorPolicy } from './error-policy.js';
+import type { LibraryVoice } from './library-voice.js';
+import type { SessionFacts } from './open-session.js';
+import { RestartPolicy } from './restart-policy.js';
+
+/** Status of a helper that found our frames wrong: the next one would, too. */
+const EXIT_VIOLATION = 71;
+
+/** The first open failed. `cause` is the refusal; `libraryLines` what the library said about it. */
+export class OpenFailure extends Error {
+  readonly libraryLines: readonly string[];
+
+  constructor(cause: unknown, libraryLines: readonly string[]) {
+    super(messageOf(cause), { cause });
+    this.name = 'OpenFailure';
+    this.libraryLines = libraryLines;
+  }
+}
+
+/** One helper that is being brought to the open disk. */
+export interface OpenAttempt {
+  helper: Helper;
+  facts: Promise<SessionFacts>;
+}
+
+export interface FirstOpenOptions {
+  clock: Clock;
+  errors: ErrorPolicy;
+  /** Numbers in [0, 1), for the jitter. */
+  random: () => number;
+  voice: LibraryVoice;
+}
+
+/** Resolves with what the disk is; `attempt` starts one helper. Rejects with OpenFailure. */
+export async function firstOpen(
+  attempt: () => OpenAttempt,
+  { clock, errors, random, voice }: FirstOpenOptions,
+): Promise<SessionFacts> {
+  const policy = new RestartPolicy(random, START_RETRY_MS);
+  let crashes = 0;
+  for (;;) {
+    const { helper, facts } = attempt();
+    try {
+      return await facts;
+    } catch (thrown) {
+      helper.kill('its disk could not be opened');
+      const isCrash = hasCrashed(await helper.ended, thrown);
+      if (isCrash) crashes++;
+      const isPassing = isCrash ? crashes < START_ATTEMPTS_MAX : passes(thrown, errors);
+      const delayMs = isPassing ? policy.failed(clock.nowMs()) : undefined;
+      if (delayMs === undefined) throw new OpenFailure(thrown, voice.release());
+      voice.release();
+      voice.collect();
+      await new Promise<void>((resolve) => {
+        clock.after(delayMs, resolve);
+      });
+    }
+  }
+}
+
+/** Whether the helper ended on its own. SIGKILL is ours: a deadline, or a broken protocol. */
+function hasCrashed({ exitCode = 0, signal }: HelperEnd, thrown: unknown): boolean {
+  if (thrown instanceof HelperCallError) return false;
+  if (signal !== undefined) return signal !== 'SIGKILL';
+  return exitCode > 0 && exitCode !== EXIT_VIOLATION;
+}
+
+function passes(thrown: unknown, errors: ErrorPolicy): boolean {
+  return (
+    thrown instanceof HelperCallError &&
+    thrown.helperError === undefined &&
+    errors.passes(thrown.vixError)
+  );
+}

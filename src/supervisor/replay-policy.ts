@@ -1,0 +1,107 @@
+// How the journal is written again after replays that went wrong: in chunks that halve down to one
+// entry, and what is to blame when even that one kills. Pure; one per disk, kept over helpers.
+// The rule: an acknowledged write is given up only by a conviction, and then its range is lost.
+import { PIECE_BYTES_MAX, SECTOR_BYTES } from '../base/limits.js';
+import type { Journal, JournalEntry } from './journal.js';
+import type { ReplayWork } from './journal-replay.js';
+import { type DeathFacts, Suspicion } from './suspects.js';
+
+const PIECE_SECTORS = PIECE_BYTES_MAX / SECTOR_BYTES;
+
+/** What a replay that went wrong has shown. */
+export type ReplayVerdict = { lost: JournalEntry } | { badFlush: true } | undefined;
+
+export class ReplayPolicy {
+  readonly #journal: Journal;
+  /** Journal entries between two flushes of a replay. */
+  chunkEntries = Infinity;
+  /** A flush failed in the last replay: the next one makes none. (The one after it does again.) */
+  #skipsFlushes = false;
+  #flushSuspicion: Suspicion | undefined;
+  /** The entry that was alone in the last replay that went wrong. */
+  #suspect: JournalEntry | undefined;
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  /** Whether a read elsewhere must show first that the helper works at all. */
+  get needsControl(): boolean {
+    return this.#suspect !== undefined || this.#flushSuspicion !== undefined;
+  }
+
+  /** The sectors that no control read may touch. */
+  get suspect(): JournalEntry | undefined {
+    return this.#suspect;
+  }
+
+  /** Asked when a replay begins: whether it makes flushes. */
+  takeFlushes(): boolean {
+    const flushes = !this.#skipsFlushes;
+    this.#skipsFlushes = false;
+    return flushes;
+  }
+
+  /** A flush of a replay failed. */
+  flushFailed(): void {
+    this.#skipsFlushes = true;
+  }
+
+  /** A flush has succeeded. */
+  flushed(): void {
+    this.#flushSuspicion = undefined;
+    this.#suspect = undefined;
+  }
+
+  /** Everything is written again. */
+  done(): void {
+    this.chunkEntries = Infinity;
+    this.#suspect = undefined;
+  }
+
+  /** The helper ended in a replay, or the library refused a write of it. */
+  failed(work: ReplayWork | undefined, facts: Omit<DeathFacts, 'alone'>): ReplayVerdict {
+    if (work === undefined) return undefined;
+    if (this.chunkEntries > 1) {
+      const entries = Math.min(this.chunkEntries, this.#journal.entries.length);
+      this.chunkEntries = Math.max(1, Math.floor(entries / 2));
+      return undefined;
+    }
+    return work.op === 'flush' ? this.#blameFlush(facts) : this.#blame(work.entry, facts);
+  }
+
+  /** A control read has worked: a hang was no outage. */
+  controlled(): ReplayVerdict {
+    this.#flushSuspicion?.controlled();
+    this.#suspect?.suspicion?.controlled();
+    return this.#verdict();
+  }
+
+  #blameFlush(facts: Omit<DeathFacts, 'alone'>): ReplayVerdict {
+    this.#flushSuspicion ??= new Suspicion();
+    this.#flushSuspicion.died({ ...facts, alone: true });
+    return this.#verdict();
+  }
+
+  #blame(entry: JournalEntry, facts: Omit<DeathFacts, 'alone'>): ReplayVerdict {
+    if (entry.nrSectors > PIECE_SECTORS) {
+      this.#journal.halve(entry);
+      return undefined;
+    }
+    this.#suspect = entry;
+    entry.suspicion ??= new Suspicion();
+    entry.suspicion.died({ ...facts, alone: true });
+    return this.#verdict();
+  }
+
+  #verdict(): ReplayVerdict {
+    if (this.#flushSuspicion?.isConvicted) {
+      this.#flushSuspicion = undefined;
+      return { badFlush: true };
+    }
+    const lost = this.#suspect;
+    if (!lost?.suspicion?.isConvicted) return undefined;
+    this.#suspect = undefined;
+    return { lost };
+  }
+}

@@ -1,0 +1,183 @@
+// What one helper has of us: every request passes here on its way in and out. It keeps within what
+// the library can take at once, and repeats, in smaller parts, what the library had no memory for.
+// Each session has one. The rule: nobody above ever sees that a library was out of memory.
+import { SECTOR_BYTES } from '../base/limits.js';
+import type { Helper } from '../helper/helper.js';
+import { IO_OPS, type IoOpNumber } from '../helper/protocol.js';
+import type { ErrorPolicy } from './error-policy.js';
+import type { RequestLimits } from './request-limits.js';
+import { type AnswerWindow, SupervisedIo } from './supervised-io.js';
+
+export interface WindowOptions {
+  helper: Helper;
+  limits: RequestLimits;
+  errors: ErrorPolicy;
+  /** The limits have fallen. */
+  lowered: () => void;
+  /** Not even the smallest request alone gets memory. */
+  exhausted: () => void;
+  /** Nothing is in the helper, and nothing waits here. */
+  idle: () => void;
+}
+
+/** A part of a request that is too long for a library short of memory. One part at a time. */
+class Part extends SupervisedIo {
+  op: IoOpNumber;
+  readonly whole: SupervisedIo;
+  doneSectors = 0;
+
+  constructor(whole: SupervisedIo) {
+    super();
+    this.whole = whole;
+    this.op = whole.op;
+  }
+
+  /** The next part, of at most `sectorsMax`; false if all is done. */
+  next(sectorsMax: number): boolean {
+    const { startSector, nrSectors, arenaOffset } = this.whole;
+    if (this.doneSectors === nrSectors) return false;
+    this.startSector = startSector + this.doneSectors;
+    this.nrSectors = Math.min(sectorsMax, nrSectors - this.doneSectors);
+    this.arenaOffset = arenaOffset + this.doneSectors * SECTOR_BYTES;
+    return true;
+  }
+
+  settled(): void {
+    return;
+  }
+}
+
+export class HelperWindow implements AnswerWindow {
+  readonly #options: WindowOptions;
+  /** Requests in the helper; parts count as one each. */
+  #inFlight = 0;
+  /** In the helper as calls, which it does not hand out as I/O requests. */
+  readonly #calls = new Set<SupervisedIo>();
+  #queue: SupervisedIo[] = [];
+  #queueHead = 0;
+
+  constructor(options: WindowOptions) {
+    this.#options = options;
+    options.limits.renewed();
+  }
+
+  get isIdle(): boolean {
+    return this.#inFlight === 0 && this.#queued === 0;
+  }
+
+  /** How many requests are in the helper. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get #queued(): number {
+    return this.#queue.length - this.#queueHead;
+  }
+
+  /** Sends `io`, now or when there is room; its judge gets the answer. */
+  send(io: SupervisedIo): void {
+    const { limits } = this.#options;
+    io.window = this;
+    if (
+      this.#queued === 0 &&
+      this.#inFlight < limits.depthMax &&
+      io.nrSectors <= limits.requestSectorsMax
+    ) {
+      this.#handOver(io);
+      return;
+    }
+    this.#queue.push(io);
+    this.#pump();
+  }
+
+  /** An answer of the helper. */
+  completed(io: SupervisedIo, vixError: number | bigint): void {
+    const { limits, errors } = this.#options;
+    const inFlight = this.#inFlight--;
+    if (io.isCall) this.#calls.delete(io);
+    else if (vixError !== 0 && isMemoryError(io, vixError, errors)) {
+      this.#outOfMemory(io, inFlight);
+      return;
+    }
+    if (vixError === 0 && limits.areLowered) limits.succeeded();
+    if (io instanceof Part) this.#partDone(io, vixError);
+    else io.judge?.answered(io, vixError);
+    if (this.#queued > 0) this.#pump();
+    else if (this.#inFlight === 0) this.#options.idle();
+  }
+
+  /** Everything that is not answered: in the helper, and not yet there. For the next helper. */
+  takeAll(): { inFlight: SupervisedIo[]; queued: SupervisedIo[] } {
+    const inFlight = this.#options.helper
+      .takeInFlight()
+      .filter((io) => io instanceof SupervisedIo)
+      .concat(...this.#calls)
+      .map(wholeOf);
+    const queued = this.#queue.slice(this.#queueHead).map(wholeOf);
+    this.#queue = [];
+    this.#queueHead = 0;
+    this.#calls.clear();
+    this.#inFlight = 0;
+    return { inFlight, queued };
+  }
+
+  #handOver(io: SupervisedIo): void {
+    this.#inFlight++;
+    if (io.isCall) this.#calls.add(io);
+    io.send(this.#options.helper);
+  }
+
+  /** Sends what waits, as far as the limits allow. */
+  #pump(): void {
+    const { limits } = this.#options;
+    while (this.#queued > 0 && this.#inFlight < limits.depthMax) {
+      const io = this.#queue[this.#queueHead++];
+      if (io === undefined) break;
+      if (this.#queueHead === this.#queue.length) {
+        this.#queue = [];
+        this.#queueHead = 0;
+      }
+      this.#handOver(this.#cut(io));
+    }
+  }
+
+  /** `io`, or its next part if it is too long. */
+  #cut(io: SupervisedIo): SupervisedIo {
+    const { requestSectorsMax } = this.#options.limits;
+    if (io.nrSectors <= requestSectorsMax) return io;
+    const part = io instanceof Part ? io : new Part(io);
+    part.window = this;
+    part.next(requestSectorsMax);
+    return part;
+  }
+
+  #partDone(part: Part, vixError: number | bigint): void {
+    const { whole } = part;
+    part.doneSectors += part.nrSectors;
+    if (vixError === 0 && part.next(this.#options.limits.requestSectorsMax)) this.#handOver(part);
+    else whole.judge?.answered(whole, vixError);
+  }
+
+  /** Again, in front of all others. */
+  #outOfMemory(io: SupervisedIo, inFlight: number): void {
+    const { limits, lowered, exhausted } = this.#options;
+    const isExhausted = limits.isExhaustedBy(io.nrSectors, inFlight);
+    if (this.#queueHead > 0) this.#queue[--this.#queueHead] = io;
+    else this.#queue.unshift(io);
+    if (isExhausted) {
+      exhausted();
+      return;
+    }
+    if (limits.failed(io.nrSectors, inFlight)) lowered();
+    this.#pump();
+  }
+}
+
+/** Whether `io` failed because it was too much at once. A flush is always the same. */
+function isMemoryError(io: SupervisedIo, vixError: number | bigint, errors: ErrorPolicy): boolean {
+  return io.op !== IO_OPS.FLUSH && errors.whileServing(vixError) === 'memory';
+}
+
+function wholeOf(io: SupervisedIo): SupervisedIo {
+  return io instanceof Part ? io.whole : io;
+}
