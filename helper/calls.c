@@ -46,6 +46,7 @@ is_in_order (uint32_t op)
     return state == STATE_NEW;
   case OP_CONNECT:
     return state == STATE_LOADED;
+  case OP_CREATE:
   case OP_OPEN:
     return state == STATE_CONNECTED;
   case OP_CLOSE:
@@ -73,6 +74,9 @@ run (struct call *call)
     break;
   case OP_OPEN:
     state = session_open (call);
+    break;
+  case OP_CREATE:
+    create_run (call, session_connection ());
     break;
   case OP_INFO:
     query_info (call, session_handle ());

@@ -34,6 +34,10 @@ enum state session_close (struct call *call, enum state state);
 /* The same without anybody to tell. */
 void session_abandon (enum state state);
 
+/* create.c: CREATE, over a connection. */
+void create_run (struct call *call, VixDiskLibConnection connection);
+VixDiskLibConnection session_connection (void);
+
 /* query.c: INFO and ALLOCATED_BLOCKS of the open disk. */
 void query_info (struct call *call, VixDiskLibHandle handle);
 void query_allocated_blocks (struct call *call, VixDiskLibHandle handle);

@@ -34,6 +34,12 @@ session_handle (void)
   return handle;
 }
 
+VixDiskLibConnection
+session_connection (void)
+{
+  return connection;
+}
+
 static void
 wipe (char **text)
 {

@@ -13,12 +13,19 @@ export type ErrorCode =
 export class VddkNbdError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  /** What programs may want to know of it: names and numbers, for --json. */
+  readonly details: Readonly<Record<string, unknown>> | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { hint?: string; details?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'VddkNbdError';
     this.code = code;
     this.hint = options.hint;
+    this.details = options.details;
   }
 }
 

@@ -41,6 +41,10 @@ export const FRAME_FROM_HELPER_BYTES_MAX = 8 * MIB;
  * Requests in one frame: keeps a frame far below its byte limit and the helper's batch array fixed.
  */
 export const FRAME_REQUESTS_MAX = 1024;
+/** A password or cookie: cookies have some hundred bytes; more is another file. */
+export const SECRET_BYTES_MAX = 16 * KIB;
+/** Lines of the library that are searched for the reason of a failed open. */
+export const DIAGNOSIS_LINES_MAX = 512;
 /** Text of one log event; longer lines are cut by the helper. */
 export const LOG_EVENT_BYTES_MAX = 4 * KIB;
 
@@ -77,6 +81,8 @@ export const REQUEST_TIMEOUT_MS_MIN = 100;
 export const QUERY_TIMEOUT_FACTOR = 5;
 /** Init, connect, open, flush and close, too: a vCenter may take minutes. */
 export const CALL_TIMEOUT_FACTOR = 10;
+/** CREATE: a flat disk of many TiB is written whole; Ctrl-C ends it sooner. */
+export const CREATE_TIMEOUT_MS = 24 * 3_600_000;
 /** A clean stop: in-flight requests, the last flush and the close together. */
 export const SHUTDOWN_TIMEOUT_MS = 60_000;
 /** How long a helper may take to close its disk at a clean stop before it is killed. */

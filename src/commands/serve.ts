@@ -11,7 +11,8 @@ import {
 } from '../base/limits.js';
 import { createLog } from '../base/log.js';
 import { formatBytes, parseDurationMs, parseSizeBytes } from '../base/units.js';
-import { parseParameters } from '../vddk/parameters.js';
+import { readParameters } from '../program/read-parameters.js';
+import { parameterHelp } from '../vddk/parameter-table.js';
 
 const LISTEN = 'LISTEN';
 const SERVER = 'SERVER';
@@ -41,11 +42,9 @@ export default class Serve extends Command {
   static override summary = 'serve a VMware disk over NBD';
 
   static override description = [
-    'The disk is given as key=value parameters; the first may be a bare file name:',
+    'The disk is given as KEY=VALUE parameters; a bare word is the file:',
     '',
-    '  file=PATH    absolute path of the VMDK',
-    '  engine=NAME  auto (VDDK where it is found, else built-in), vddk, or builtin',
-    '  libdir=DIR   where VDDK lies: its directory vmware-vix-disklib-distrib',
+    parameterHelp(),
     '',
     'Without -p or -U it listens on TCP 127.0.0.1, port 10809. When a client can connect, one ' +
       'line on stderr says so, with the NBD URI. SIGINT and SIGTERM stop it; what is in flight ' +
@@ -104,10 +103,20 @@ export default class Serve extends Command {
       helpValue: 'ADDR',
       summary: 'address to listen on [default: 127.0.0.1]',
     }),
+    json: Flags.boolean({
+      default: false,
+      helpGroup: SERVER,
+      summary: 'write the lines on stderr as JSON objects, errors with their causes and remedies',
+    }),
     memory: Flags.string({
       helpGroup: SERVER,
       helpValue: 'SIZE',
       summary: `memory for data in flight, like 1G [default: ${formatBytes(MEMORY_BYTES_DEFAULT)}]`,
+    }),
+    params: Flags.string({
+      helpGroup: SERVER,
+      helpValue: 'FILE',
+      summary: 'read more parameters from a file, one KEY=VALUE a line',
     }),
     pidfile: Flags.string({
       char: 'P',
@@ -178,10 +187,16 @@ export default class Serve extends Command {
     // Whoever reads our log may go away; the clients of the server stay.
     process.stderr.on('error', () => undefined);
     const { argv, flags } = await this.parse(Serve);
-    const disk = parseParameters(argv.map(String), flags.export.length > 0);
     const log = createLog({
       write: (line) => process.stderr.write(line),
       verbose: flags.verbose,
+      json: flags.json,
+    });
+    const disk = await readParameters({
+      argv: argv.map(String),
+      paramsFile: flags.params,
+      filesElsewhere: flags.export.length > 0,
+      log,
     });
     const { serve } = await import('../program/serve.js');
     const exitCode = await serve({
@@ -210,10 +225,18 @@ export default class Serve extends Command {
   protected override catch(error: Error & { oclif?: { exit?: number } }): Promise<never> {
     if (error.oclif?.exit !== undefined && error.message.startsWith('EEXIT'))
       return Promise.reject(error);
-    const log = createLog({ write: (line) => process.stderr.write(line), verbose: false });
+    const log = createLog({
+      write: (line) => process.stderr.write(line),
+      verbose: false,
+      // The flags may be what is wrong.
+      json: this.argv.includes('--json'),
+    });
     const message = oneLine(messageOf(error));
     const hint = hintFor(error, message);
-    log.error(hint === undefined ? message : `${message}. ${hint}`);
+    log.error(hint === undefined ? message : `${message}. ${hint}`, {
+      ...(error instanceof VddkNbdError && { code: error.code, ...error.details }),
+      remedy: hint,
+    });
     if (process.env['DEBUG']) process.stderr.write(`${error.stack ?? ''}\n`);
     this.exit(1);
   }

@@ -129,6 +129,7 @@ export const decodeCallResult: { [Op in CallOp]: (fields: Fields) => Calls[Op]['
   }),
   ALLOCATED_BLOCKS: (fields) => ({ blocks: ascendingRuns(list(fields, 'blocks', isUnsigned)) }),
   CLOSE: () => ({}),
+  CREATE: () => ({}),
   PING: (fields) => ({
     inCallMs: integer(fields, 'inCallMs'),
     call: text(fields, 'call'),

@@ -20,6 +20,7 @@ export const CALL_OPS = {
   ALLOCATED_BLOCKS: 5,
   CLOSE: 6,
   PING: 7,
+  CREATE: 8,
 } as const;
 export type CallOp = keyof typeof CALL_OPS;
 
@@ -60,6 +61,15 @@ export interface ConnectParams {
   nfcHostPort?: number;
   snapshot?: string;
   transportModes?: string;
+}
+
+/** VixDiskLibCreateParams, and the path of the new disk. */
+export interface CreateParams {
+  path: string;
+  diskType: number;
+  adapterType: number;
+  hwVersion: number;
+  capacitySectors: number;
 }
 
 export interface OpenParams {
@@ -109,6 +119,7 @@ export interface Calls {
   INFO: { params: Record<string, never>; result: InfoResult };
   ALLOCATED_BLOCKS: { params: AllocatedBlocksParams; result: AllocatedBlocksResult };
   CLOSE: { params: Record<string, never>; result: Record<string, never> };
+  CREATE: { params: CreateParams; result: Record<string, never> };
   PING: { params: Record<string, never>; result: PingResult };
 }
 

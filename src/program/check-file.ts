@@ -1,8 +1,9 @@
 // Looks at a local disk file before anything is started, so that a mistyped path fails at once and
 // in plain words. Called by serve. The rule: only what would certainly fail later is refused here.
-import { accessSync, constants, statSync, type Stats } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { messageOf, VddkNbdError } from '../base/errors.js';
+import type { DiskParameters } from '../vddk/parameters.js';
 
 function codeOf(thrown: unknown): string {
   return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
@@ -34,22 +35,35 @@ export function identityOfFile(file: string): string {
   return `${dev}:${ino}`;
 }
 
+function requireAbsolute(file: string): void {
+  if (path.isAbsolute(file)) return;
+  const remote = file.startsWith('[');
+  throw new VddkNbdError('USAGE', `the path of the disk must be absolute: ${file}`, {
+    hint: remote
+      ? 'A disk on a server also needs server=, vm=, user= and password=.'
+      : `Did you mean ${path.resolve(file)}?`,
+  });
+}
+
+function requireWritableDirectory(file: string, remedy: string): void {
+  const directory = path.dirname(file);
+  requireAccess(directory, constants.W_OK, `the directory ${directory} is not writable`, remedy);
+}
+
 /**
- * Refuses a path that is relative, missing, no regular file, or not accessible.
+ * Refuses a path that is relative, missing, no regular file, or not accessible. With `devices`,
+ * those are let through: VDDK has the last word on what it opens.
  * A writable disk also needs a writable directory: lock files are made there.
  * @throws VddkNbdError USAGE or START
  */
-export function checkDiskFile(file: string, readOnly: boolean): void {
-  if (!path.isAbsolute(file)) {
-    throw new VddkNbdError('USAGE', `the path of the disk must be absolute: ${file}`, {
-      hint: `Did you mean ${path.resolve(file)}?`,
-    });
-  }
+export function checkDiskFile(file: string, readOnly: boolean, devices = false): void {
+  requireAbsolute(file);
   const stats = statOf(file);
   if (stats.isDirectory()) {
     throw new VddkNbdError('START', `${file} is a directory`, { hint: 'Name a .vmdk file in it.' });
   }
-  if (!stats.isFile()) {
+  const device = stats.isCharacterDevice() || stats.isBlockDevice();
+  if (!stats.isFile() && !(device && devices)) {
     throw new VddkNbdError('START', `${file} is not a regular file`, {
       hint: 'Name a .vmdk file.',
     });
@@ -58,6 +72,37 @@ export function checkDiskFile(file: string, readOnly: boolean): void {
   if (readOnly) return;
   const remedy = 'Change its permissions, or serve the disk read-only (-r).';
   requireAccess(file, constants.W_OK, `${file} is not writable`, remedy);
-  const directory = path.dirname(file);
-  requireAccess(directory, constants.W_OK, `the directory ${directory} is not writable`, remedy);
+  requireWritableDirectory(file, remedy);
+}
+
+/** Refuses what can't be created: a disk that is there, or without a place to be. */
+function checkNewFile(file: string, readOnly: boolean): void {
+  requireAbsolute(file);
+  if (readOnly) {
+    throw new VddkNbdError('USAGE', 'create=true and --readonly exclude each other', {
+      hint: 'Create the disk first, then serve it with -r.',
+    });
+  }
+  if (existsSync(file)) {
+    throw new VddkNbdError('START', `${file} exists already`, {
+      hint: 'Leave out create=true to serve it, or name another file.',
+    });
+  }
+  statOf(path.dirname(file));
+  requireWritableDirectory(file, 'Change its permissions, or create the disk elsewhere.');
+}
+
+/**
+ * Looks at the disk of these parameters. One on a server is the library's to look at.
+ * @throws VddkNbdError USAGE or START
+ */
+export function checkDisk(
+  options: Pick<DiskParameters, 'create' | 'engine' | 'remote'> & {
+    file: string;
+    readOnly: boolean;
+  },
+): void {
+  if (options.remote) return;
+  if (options.create) checkNewFile(options.file, options.readOnly);
+  else checkDiskFile(options.file, options.readOnly, options.engine !== 'builtin');
 }

@@ -2,23 +2,19 @@
 // a user's words. The rule: an error of this file names a remedy.
 import path from 'node:path';
 import { systemClock } from '../base/clock.js';
-import { VddkNbdError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
-import {
-  type HelperDisk,
-  openHelperDisk,
-  VIXDISKLIB_FLAG_OPEN_READ_ONLY,
-} from '../disk/helper-disk.js';
-import { HelperCallError } from '../helper/helper.js';
+import { type HelperDisk, openHelperDisk } from '../disk/helper-disk.js';
 import { startHelper } from '../helper/live-helper.js';
-import { OpenFailure } from '../supervisor/first-open.js';
-import { explainRefusal, vixErrorPolicy } from '../vddk/errors.js';
-import { findLibraries, type Libraries } from '../vddk/libraries.js';
+import { vixErrorPolicy } from '../vddk/errors.js';
+import { findLibraries, type Libraries, type LibrarySearch } from '../vddk/libraries.js';
 import type { DiskParameters } from '../vddk/parameters.js';
-import { checkDiskFile, identityOfFile } from './check-file.js';
+import { checkDisk, identityOfFile } from './check-file.js';
+import { explainOpenFailure } from './explain-open.js';
+import { LibraryLog } from './library-log.js';
+import { sessionOf } from './session-params.js';
 
 /** Top of the built-in engine's distribution, laid out as VDDK's is. */
-const BUILTIN_DIR = path.resolve(import.meta.dirname, '../../build/builtin');
+export const BUILTIN_DIR = path.resolve(import.meta.dirname, '../../build/builtin');
 
 export interface OpenDiskOptions extends DiskParameters {
   file: string;
@@ -44,17 +40,18 @@ export interface OpenedDisk {
   engine: string;
 }
 
-/** The error for a user of a first open that failed. */
-export function explainOpenFailure(thrown: unknown): unknown {
-  if (!(thrown instanceof OpenFailure)) return thrown;
-  const { cause, libraryLines } = thrown;
-  if (cause instanceof HelperCallError) return explainRefusal(cause, libraryLines.at(-1));
-  if (!(cause instanceof VddkNbdError)) return thrown;
-  const said = libraryLines.length === 0 ? '' : `: ${libraryLines.join('; ')}`;
-  return new VddkNbdError(cause.code, `${cause.message}${said}`, {
-    hint: cause.hint ?? 'Run again with -v to see what the library says.',
-    cause,
-  });
+/** Where the library is looked for, for these parameters on this machine. */
+export function librarySearch(
+  parameters: Pick<DiskParameters, 'engine' | 'libdir' | 'remote'>,
+): LibrarySearch {
+  return {
+    engine: parameters.engine,
+    libdir: parameters.libdir,
+    environmentLibdir: process.env['VDDK_LIBDIR'],
+    ldLibraryPath: process.env['LD_LIBRARY_PATH'],
+    builtinDir: BUILTIN_DIR,
+    needsVddk: parameters.remote !== undefined,
+  };
 }
 
 function describeEngine(libraries: Libraries, searched: boolean, library: string): string {
@@ -68,27 +65,15 @@ function describeEngine(libraries: Libraries, searched: boolean, library: string
  */
 export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
   const { file, log, readOnly, temporaryDir } = options;
-  checkDiskFile(file, readOnly);
-  const libraries = findLibraries({
-    engine: options.engine,
-    libdir: options.libdir,
-    environmentLibdir: process.env['VDDK_LIBDIR'],
-    builtinDir: BUILTIN_DIR,
-  });
+  checkDisk(options);
+  const libraries = findLibraries(librarySearch(options));
   log.debug(`libraries to try: ${libraries.candidates.join(', ')}`);
   const libraryDirs = libraries.candidates.slice(0, 1).map((library) => path.dirname(library));
+  const libraryLog = new LibraryLog({ name: file, log });
   try {
     const disk = await openHelperDisk({
       name: file,
-      session: {
-        hello: {
-          libraries: libraries.candidates,
-          libdir: libraries.libdir,
-          config: undefined,
-        },
-        connect: { readOnly },
-        open: { path: file, flags: readOnly ? VIXDISKLIB_FLAG_OPEN_READ_ONLY : 0 },
-      },
+      session: sessionOf(options, libraries),
       memoryBytes: options.memoryBytes,
       // The built-in engine's writes are in the kernel when they are answered.
       buffersWrites: !readOnly && libraries.engine !== 'builtin',
@@ -102,7 +87,7 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
           temporaryDir,
           clock: systemClock,
           log,
-          listener,
+          listener: libraryLog.listener(listener),
         }),
       clock: systemClock,
       log,
@@ -113,10 +98,11 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       spare: options.spare,
       errors: vixErrorPolicy,
     });
+    libraryLog.opened();
     const searched = options.engine === 'auto' && options.libdir === undefined;
     const engine = describeEngine(libraries, searched, disk.facts.hello.library);
     return { disk, engine };
   } catch (thrown) {
-    throw explainOpenFailure(thrown);
+    throw explainOpenFailure(thrown, { options, libraryLog });
   }
 }

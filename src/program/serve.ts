@@ -7,7 +7,7 @@ import { VddkNbdError } from '../base/errors.js';
 import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, REQUEST_TIMEOUT_MS_MIN } from '../base/limits.js';
 import { formatBytes } from '../base/units.js';
 import { NbdServer } from '../server/listener.js';
-import { checkDiskFile } from './check-file.js';
+import { checkDisk } from './check-file.js';
 import { DiskSet, parseExports } from './disk-set.js';
 import { startJanitor } from './janitor.js';
 import { Leavings, writePidfile } from './leavings.js';
@@ -48,9 +48,15 @@ function checkMemory(memoryBytes: number): void {
  * @throws VddkNbdError if a name or a path can't be right; a disk that waits for its first client
  * shall not wait for that to say so.
  */
-function planDisks({ file, exports, readOnly }: ServeOptions): DiskSpec[] {
+function planDisks(options: ServeOptions): DiskSpec[] {
+  const { file, exports } = options;
   const others = parseExports(exports);
-  for (const other of others) checkDiskFile(other.file, readOnly);
+  for (const other of others) checkDisk({ ...options, file: other.file, create: undefined });
+  if (file === undefined && others.length === 0) {
+    throw new VddkNbdError('USAGE', 'there is no disk to serve', {
+      hint: "Name it: file='[datastore] vm/vm.vmdk'.",
+    });
+  }
   return file === undefined ? others : [{ name: '', file }, ...others];
 }
 
@@ -223,7 +229,10 @@ export async function serve(options: ServeOptions): Promise<number> {
     const disks = new DiskSet({
       specs,
       anyName: options.exports.length === 0,
-      open: (file) => openDisk({ ...options, file, temporaryDir }),
+      open: (file) => {
+        const create = file === options.file ? options.create : undefined;
+        return openDisk({ ...options, create, file, temporaryDir });
+      },
       clock: systemClock,
       log,
     });

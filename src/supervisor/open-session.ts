@@ -1,11 +1,13 @@
 // Brings one helper to an open disk: HELLO, which a spare helper has behind it already, then
 // CONNECT, OPEN, INFO, each with a deadline. The supervisor calls it for every helper.
 import type { Clock } from '../base/clock.js';
+import { CREATE_TIMEOUT_MS } from '../base/limits.js';
 import type { Helper } from '../helper/helper.js';
 import type {
   Calls,
   CallOp,
   ConnectParams,
+  CreateParams,
   HelloParams,
   HelloResult,
   InfoResult,
@@ -19,6 +21,8 @@ export interface SessionParams {
   hello: HelloParams;
   connect: ConnectParams;
   open: OpenParams;
+  /** What is created before the first open, and whether that is done. */
+  create?: { readonly params: CreateParams; done: boolean };
 }
 
 /** What an open disk turned out to be. */
@@ -56,8 +60,12 @@ export class Opener {
 
   /** Opens the disk in a helper that has said hello; rejects like hello(). */
   async open(helper: Helper, hello: HelloResult): Promise<SessionFacts> {
-    const { connect, open } = this.#params;
+    const { connect, create, open } = this.#params;
     await this.#call(helper, 'CONNECT', connect);
+    if (create?.done === false) {
+      await this.#call(helper, 'CREATE', create.params, CREATE_TIMEOUT_MS);
+      create.done = true;
+    }
     const { transportMode } = await this.#call(helper, 'OPEN', open);
     const info = await this.#call(helper, 'INFO', {});
     return { hello, info, transportMode };
@@ -68,8 +76,8 @@ export class Opener {
     helper: Helper,
     op: Op,
     params: Calls[Op]['params'],
+    timeoutMs = this.#deadlines.callMs,
   ): Promise<Calls[Op]['result']> {
-    const timeoutMs = this.#deadlines.callMs;
     const timer = startDeadline(this.#clock, timeoutMs, () => {
       this.#late.add(helper);
       helper.kill(`gave no answer to ${op} within ${timeoutMs / 1000} s`);

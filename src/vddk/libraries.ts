@@ -5,6 +5,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { VddkNbdError } from '../base/errors.js';
 import type { Engine } from './parameters.js';
+import { linkerDirectories } from './system-libraries.js';
 
 /** Versions in the soname, best first: what VMware called VDDK 9 down to 5. */
 const SONAMES = [9, 8, 7, 6, 5].map((version) => `libvixDiskLib.so.${version}`);
@@ -29,10 +30,14 @@ export interface LibrarySearch {
   libdir: string | undefined;
   /** $VDDK_LIBDIR, if it is set. */
   environmentLibdir: string | undefined;
+  /** $LD_LIBRARY_PATH, if it is set. */
+  ldLibraryPath: string | undefined;
   /** Top of the built-in engine's distribution: build/builtin. */
   builtinDir: string;
   /** Replaces USUAL_LIBDIRS; for tests. */
   usualLibdirs?: readonly string[];
+  /** Only VDDK can open the disk: one on a server. */
+  needsVddk?: boolean;
 }
 
 /**
@@ -72,10 +77,40 @@ function named(search: LibrarySearch, libdir: string): Libraries {
   const found = librariesIn(libdir);
   if (found) {
     const own = sameFile(found.libdir, search.builtinDir);
+    if (own && search.needsVddk) throw notFound(search);
     return { engine: own ? 'builtin' : 'vddk', ...found };
   }
   throw new VddkNbdError('START', `no libvixDiskLib.so.5 to .so.9 in ${libdir} or its lib64`, {
     hint: 'libdir= is the directory vmware-vix-disklib-distrib that VDDK was unpacked to.',
+  });
+}
+
+/** Where VDDK is looked for if nobody names it: those that nbdkit has, then the linker's. */
+function* places(search: LibrarySearch): Generator<string> {
+  if (search.environmentLibdir) yield search.environmentLibdir;
+  yield* search.usualLibdirs ?? USUAL_LIBDIRS;
+  yield* linkerDirectories(search.ldLibraryPath);
+}
+
+/**
+ * VDDK, if it is where it may be. The built-in engine in LD_LIBRARY_PATH is none.
+ */
+function vddk(search: LibrarySearch): Libraries | undefined {
+  for (const place of places(search)) {
+    const found = librariesIn(place);
+    if (found && !sameFile(found.libdir, search.builtinDir)) return { engine: 'vddk', ...found };
+  }
+  return undefined;
+}
+
+function notFound(search: LibrarySearch): VddkNbdError {
+  const tried = [search.environmentLibdir, ...(search.usualLibdirs ?? USUAL_LIBDIRS)];
+  const list = tried.filter((place) => place).join(', ');
+  const linker = 'the directories of LD_LIBRARY_PATH and ld.so.conf';
+  return new VddkNbdError('START', `VDDK was not found in ${list}, nor in ${linker}`, {
+    hint: search.needsVddk
+      ? 'A disk on a server takes VDDK: unpack it, and name its directory with libdir=.'
+      : 'Name its directory with libdir=, or use engine=builtin for a local file.',
   });
 }
 
@@ -86,14 +121,8 @@ function named(search: LibrarySearch, libdir: string): Libraries {
 export function findLibraries(search: LibrarySearch): Libraries {
   if (search.libdir !== undefined) return named(search, search.libdir);
   if (search.engine === 'builtin') return builtin(search);
-  const tried = [...(search.usualLibdirs ?? USUAL_LIBDIRS)];
-  if (search.environmentLibdir) tried.unshift(search.environmentLibdir);
-  for (const dir of tried) {
-    const found = librariesIn(dir);
-    if (found) return { engine: 'vddk', ...found };
-  }
-  if (search.engine === 'auto') return builtin(search);
-  throw new VddkNbdError('START', `VDDK was not found in ${tried.join(', ')}`, {
-    hint: 'Name its directory with libdir=, or use engine=builtin for a local file.',
-  });
+  const found = vddk(search);
+  if (found) return found;
+  if (search.engine === 'auto' && !search.needsVddk) return builtin(search);
+  throw notFound(search);
 }

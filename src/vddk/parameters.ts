@@ -2,107 +2,211 @@
 // Pure: strings in, a record out; nothing is looked up on the machine.
 // The rule: an argument that isn't understood is an error that names the nearest known one.
 import { VddkNbdError } from '../base/errors.js';
+import { type CreateDisk, createDisk } from './create.js';
+import { nearest } from './nearest.js';
+import {
+  type Engine,
+  PARAMETER_KEYS,
+  type ParameterKey,
+  PARAMETERS,
+  type ParameterValues,
+} from './parameter-table.js';
+import type { SecretSource } from './secrets.js';
+import { TRANSPORT_MODES } from './values.js';
 
-export type Engine = 'auto' | 'vddk' | 'builtin';
+export type { Engine } from './parameter-table.js';
 
-const ENGINES: readonly Engine[] = ['auto', 'vddk', 'builtin'];
-const KEYS = ['engine', 'file', 'libdir'] as const;
-type Key = (typeof KEYS)[number];
+/** How to reach a disk on a server. `Secret` is where it comes from, or its bytes. */
+export interface RemoteParameters<Secret> {
+  server: string;
+  vm: string;
+  user: string | undefined;
+  password: Secret | undefined;
+  cookie: Secret | undefined;
+  thumbprint: string | undefined;
+  /** 0: the library's default. */
+  port: number;
+  nfcHostPort: number;
+}
 
 /** What the arguments said. */
-export interface DiskParameters {
-  /** Undefined only if other disks are named elsewhere. */
+export interface DiskParameters<Secret = Buffer> {
+  /** One of the two is given, or neither if the files are named elsewhere. */
   file: string | undefined;
-  libdir: string | undefined;
+  exportPattern: string | undefined;
   engine: Engine;
+  libdir: string | undefined;
+  config: string | undefined;
+  /** Undefined for a local disk. */
+  remote: RemoteParameters<Secret> | undefined;
+  snapshot: string | undefined;
+  transports: string | undefined;
+  singleLink: boolean;
+  unbuffered: boolean;
+  /** The flag of VixDiskLib_Open; 0: none. */
+  compression: number;
+  create: CreateDisk | undefined;
 }
 
-/** Edits (insert, delete, replace one character) that make `b` of `a`. */
-export function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column += 1) {
-      const same = a[row - 1] === b[column - 1] ? 0 : 1;
-      current.push(
-        Math.min(
-          (previous[column] ?? 0) + 1,
-          (current[column - 1] ?? 0) + 1,
-          (previous[column - 1] ?? 0) + same,
-        ),
-      );
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
-}
-
-/** The one of `known` that takes the fewest edits; the first of equals. */
-export function nearest<Name extends string>(
-  name: string,
-  known: readonly [Name, ...Name[]],
-): Name {
-  let best = known[0];
-  for (const candidate of known) {
-    if (editDistance(name, candidate) < editDistance(name, best)) best = candidate;
-  }
-  return best;
+/** The parameters, and what the user should know about them. */
+export interface ParsedParameters {
+  parameters: DiskParameters<SecretSource>;
+  warnings: string[];
 }
 
 /** `key=value` in two; undefined if the part before '=' could not be a key (a path, say). */
-function splitArgument(argument: string): [string, string] | undefined {
+export function splitArgument(argument: string): [string, string] | undefined {
   const match = /^([A-Za-z][A-Za-z0-9_.-]*)=(.*)$/s.exec(argument);
   return match ? [match[1] ?? '', match[2] ?? ''] : undefined;
 }
 
-function parseEngine(value: string | undefined): Engine {
-  if (value === undefined) return 'auto';
-  const engine = ENGINES.find((name) => name === value);
-  if (engine !== undefined) return engine;
-  throw new VddkNbdError('USAGE', `unknown engine '${value}'`, {
-    hint: `Use engine=${ENGINES.join(', engine=')}.`,
+/** What is left out in messages, because of who else could read them. */
+function unknownParameter(name: string): VddkNbdError {
+  return new VddkNbdError('USAGE', `unknown parameter '${name}'`, {
+    hint: `Did you mean ${nearest(name, PARAMETER_KEYS)}=? Known are ${PARAMETER_KEYS.join(', ')}.`,
   });
 }
 
-/** Where argument number `index` belongs, and its value. */
-function classify(argument: string, index: number): [Key, string] {
+/** The key and the text of an argument; a bare one is the file. */
+function classify(argument: string): [ParameterKey, string] {
   const parts = splitArgument(argument);
-  if (parts === undefined) {
-    if (index === 0) return ['file', argument];
-    throw new VddkNbdError('USAGE', `'${argument}' is not a parameter`, {
-      hint: 'Parameters are written key=value; only the first may be a bare file name.',
-    });
-  }
-  const key = KEYS.find((name) => name === parts[0]);
+  if (parts === undefined) return ['file', argument];
+  const key = PARAMETER_KEYS.find((name) => name === parts[0]);
   if (key !== undefined) return [key, parts[1]];
-  throw new VddkNbdError('USAGE', `unknown parameter '${parts[0]}'`, {
-    hint: `Did you mean ${nearest(parts[0], KEYS)}=? Known are ${KEYS.join(', ')}.`,
-  });
+  throw unknownParameter(parts[0]);
 }
 
-/**
- * Reads the arguments of one disk. A bare first argument is the file; it must be given unless the
- * server has `otherDisks`.
- * @throws VddkNbdError USAGE for an unknown, doubled, empty or missing parameter.
- */
-export function parseParameters(argv: readonly string[], otherDisks = false): DiskParameters {
-  const values = new Map<Key, string>();
-  for (const [index, argument] of argv.entries()) {
-    const [key, value] = classify(argument, index);
+function parseValues(argv: readonly string[]): ParameterValues {
+  const values = new Map<ParameterKey, unknown>();
+  for (const argument of argv) {
+    const [key, text] = classify(argument);
     if (values.has(key)) {
       throw new VddkNbdError('USAGE', `${key}= is given twice`, { hint: 'Give it once.' });
     }
-    if (value === '') {
-      throw new VddkNbdError('USAGE', `${key}= is empty`, { hint: 'Give it a value.' });
-    }
-    values.set(key, value);
+    values.set(key, PARAMETERS[key].parse(text, key));
   }
-  const engine = parseEngine(values.get('engine'));
-  const file = values.get('file');
-  if (file === undefined && !otherDisks) {
-    throw new VddkNbdError('USAGE', 'no disk is given', {
-      hint: 'Name a VMDK by its absolute path: vddk-nbd serve file=/path/disk.vmdk.',
+  return Object.fromEntries(values);
+}
+
+function remoteOf(values: ParameterValues): RemoteParameters<SecretSource> | undefined {
+  const given = PARAMETER_KEYS.filter((key) => key in values && 'remote' in PARAMETERS[key]);
+  if (given.length === 0) return undefined;
+  const credentials = values.cookie === undefined ? (['user', 'password'] as const) : [];
+  const missing = (['server', 'vm', ...credentials] as const).filter((key) => !(key in values));
+  if (missing.length > 0 || values.server === undefined || values.vm === undefined) {
+    const list = missing.map((key) => `${key}=`).join(', ');
+    throw new VddkNbdError('USAGE', `a disk on a server also needs ${list}`, {
+      hint: `Give it, or leave out ${given.map((key) => `${key}=`).join(', ')} for a local disk.`,
     });
   }
-  return { file, libdir: values.get('libdir'), engine };
+  return {
+    server: values.server,
+    vm: values.vm,
+    user: values.user,
+    password: values.password,
+    cookie: values.cookie,
+    thumbprint: values.thumbprint,
+    port: values.port ?? 0,
+    nfcHostPort: values.nfchostport ?? 0,
+  };
+}
+
+function createOf(values: ParameterValues): CreateDisk | undefined {
+  const sizeBytes = values['create-size'];
+  if (values.create !== true) {
+    const idle = PARAMETER_KEYS.find((key) => key.startsWith('create-') && key in values);
+    if (idle === undefined || values.create === false) return undefined;
+    throw new VddkNbdError('USAGE', `${idle}= has no effect without create=true`, {
+      hint: 'Add create=true, or leave it out.',
+    });
+  }
+  if (sizeBytes === undefined) {
+    throw new VddkNbdError('USAGE', 'create=true needs the size of the disk', {
+      hint: 'Add create-size=, like create-size=10G.',
+    });
+  }
+  return createDisk({
+    sizeBytes,
+    type: values['create-type'],
+    adapterType: values['create-adapter-type'],
+    hwVersion: values['create-hwversion'],
+  });
+}
+
+/** What can't go together. */
+function checkTogether(it: DiskParameters<SecretSource>, filesElsewhere: boolean): void {
+  const usage = (message: string, hint: string): VddkNbdError =>
+    new VddkNbdError('USAGE', message, { hint });
+  if (it.file !== undefined && it.exportPattern !== undefined) {
+    throw usage('file= and export= exclude each other', 'Leave one of them out.');
+  }
+  if (it.exportPattern !== undefined && !it.remote) {
+    throw usage(
+      'export= is for disks on a server, which is not given',
+      'Name a local disk with file=, or give server=, vm=, user= and password=.',
+    );
+  }
+  if (it.create && it.remote) {
+    throw usage('create=true is for local disks', 'Create the disk with the tools of vSphere.');
+  }
+  if (it.remote && it.engine === 'builtin') {
+    throw usage('engine=builtin has local disks only', 'Leave it out, and install VDDK.');
+  }
+  if (it.file === undefined && it.exportPattern === undefined && !filesElsewhere) {
+    throw usage(
+      'no disk is given',
+      it.remote
+        ? "Name it: file='[datastore] vm/vm.vmdk'."
+        : 'Name a VMDK by its absolute path: vddk-nbd serve file=/path/disk.vmdk.',
+    );
+  }
+}
+
+/** What is no error, but hardly meant. */
+function warningsOf(it: DiskParameters<SecretSource>): string[] {
+  const warnings: string[] = [];
+  for (const mode of it.transports?.toLowerCase().split(':') ?? []) {
+    if (!(TRANSPORT_MODES as readonly string[]).includes(mode)) {
+      const guess = nearest(mode, TRANSPORT_MODES);
+      warnings.push(`transports=: VDDK is not known to have '${mode}'; did you mean ${guess}?`);
+    }
+  }
+  const onHost = /^moref=\d+$/.test(it.remote?.vm ?? '');
+  const snapshotOfHost = /^\d+-snapshot-/.test(it.snapshot ?? '');
+  if (it.remote && it.snapshot !== undefined && onHost !== snapshotOfHost) {
+    const kind = (host: boolean): string => (host ? 'an ESXi host' : 'vCenter');
+    warnings.push(
+      `vm=${it.remote.vm} looks like ${kind(onHost)}, snapshot=${it.snapshot} like ` +
+        `${kind(snapshotOfHost)}; both must be those of server=${it.remote.server}`,
+    );
+  }
+  return warnings;
+}
+
+/**
+ * Reads the arguments of one disk. A bare argument is the file. With `filesElsewhere` the disk may
+ * be missing: something else names it.
+ * @throws VddkNbdError USAGE for what is unknown, doubled, malformed, missing, or contradictory.
+ */
+export function parseParameters(
+  argv: readonly string[],
+  { filesElsewhere = false }: { filesElsewhere?: boolean } = {},
+): ParsedParameters {
+  const values = parseValues(argv);
+  const parameters: DiskParameters<SecretSource> = {
+    file: values.file,
+    exportPattern: values.export,
+    engine: values.engine ?? 'auto',
+    libdir: values.libdir,
+    config: values.config,
+    remote: remoteOf(values),
+    snapshot: values.snapshot,
+    transports: values.transports,
+    singleLink: values['single-link'] ?? false,
+    unbuffered: values.unbuffered ?? false,
+    compression: values.compression ?? 0,
+    create: createOf(values),
+  };
+  checkTogether(parameters, filesElsewhere);
+  return { parameters, warnings: warningsOf(parameters) };
 }

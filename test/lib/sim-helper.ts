@@ -116,6 +116,7 @@ export class SimHelper implements Helper {
       },
       ALLOCATED_BLOCKS: { blocks: [] },
       CLOSE: {},
+      CREATE: {},
       PING: { inCallMs: 0, call: '', oldestIoMs: 0, oldestIo: 0 },
     };
     return new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@
 import path from 'node:path';
 import t from 'tap';
 import { VddkNbdError } from '../../src/base/errors.js';
-import { checkDiskFile } from '../../src/program/check-file.js';
+import { checkDisk, checkDiskFile } from '../../src/program/check-file.js';
 
 function refusal(file: string): string {
   try {
@@ -28,5 +28,29 @@ t.test('what can be seen before anything is started', (t) => {
     refusal('a.vmdk'),
     `USAGE: the path of the disk must be absolute: a.vmdk. Did you mean ${path.resolve('a.vmdk')}?`,
   );
+  t.end();
+});
+
+t.test('a disk that is to be created, and one on a server', (t) => {
+  const dir = t.testdir({ 'a.vmdk': 'x' });
+  const create = { diskType: 1, adapterType: 2, hwVersion: 4, capacitySectors: 8 };
+  const local = { create, engine: 'builtin', remote: undefined, readOnly: false } as const;
+  const refused = (change: Partial<Parameters<typeof checkDisk>[0]>): string => {
+    try {
+      checkDisk({ ...local, file: path.join(dir, 'new.vmdk'), ...change });
+      return 'accepted';
+    } catch (error) {
+      return error instanceof VddkNbdError ? `${error.code}: ${error.message}` : 'a bug';
+    }
+  };
+  t.equal(refused({}), 'accepted');
+  t.match(refused({ file: path.join(dir, 'a.vmdk') }), /exists already/);
+  t.match(refused({ file: path.join(dir, 'no/new.vmdk') }), /START: no such file: .*no$/);
+  t.match(refused({ file: 'new.vmdk' }), /must be absolute/);
+  t.match(refused({ readOnly: true }), /USAGE: create=true and --readonly/);
+  t.match(refused({ create: undefined, file: '/dev/null' }), /not a regular file/);
+  t.equal(refused({ create: undefined, file: '/dev/null', engine: 'auto' }), 'accepted');
+  const remote = { server: 'x' } as never;
+  t.equal(refused({ create: undefined, file: '[ds] a.vmdk', remote }), 'accepted');
   t.end();
 });

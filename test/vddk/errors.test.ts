@@ -23,21 +23,24 @@ t.test('a refusal of the library', (t) => {
     message: 'The file is already in use.',
     helperError: undefined,
   };
-  const plain = explainRefusal(refusal, undefined);
+  const plain = explainRefusal(refusal);
   t.equal(plain.code, 'VIX');
   t.match(plain.message, /^VixDiskLib_Open failed with VIX_E_FILE_ALREADY_LOCKED \(15\): The file/);
   t.notMatch(plain.message, /\.$/);
   t.match(plain.hint, /-r/);
-  t.match(explainRefusal(refusal, 'held by process 7').message, /in use\.?: held by process 7$/);
-  t.match(explainRefusal({ ...refusal, vixError: 64999 }, undefined).hint, /-v/);
+  t.match(
+    explainRefusal(refusal, { libraryLine: 'held by process 7' }).message,
+    /in use\.?: held by process 7$/,
+  );
+  t.match(explainRefusal({ ...refusal, vixError: 64999 }).hint, /-v/);
   t.end();
 });
 
 t.test('what the helper itself could not do', (t) => {
   const refusal = { call: '', vixError: 1, message: 'x.so: cannot open', helperError: 'load' };
-  t.match(explainRefusal(refusal, undefined), { code: 'START', message: /x\.so: cannot open/ });
-  t.match(explainRefusal({ ...refusal, helperError: 'symbol' }, undefined), { code: 'START' });
-  t.match(explainRefusal({ ...refusal, helperError: 'arena' }, undefined), {
+  t.match(explainRefusal(refusal), { code: 'START', message: /x\.so: cannot open/ });
+  t.match(explainRefusal({ ...refusal, helperError: 'symbol' }), { code: 'START' });
+  t.match(explainRefusal({ ...refusal, helperError: 'arena' }), {
     code: 'HELPER',
     message: /arena/,
   });

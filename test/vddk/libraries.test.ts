@@ -2,6 +2,7 @@
 import path from 'node:path';
 import t from 'tap';
 import { VddkNbdError } from '../../src/base/errors.js';
+import { directoriesInCache, linkerDirectories } from '../../src/vddk/system-libraries.js';
 import { findLibraries, librariesIn, type LibrarySearch } from '../../src/vddk/libraries.js';
 
 const LIB = 'libvixDiskLib.so';
@@ -37,6 +38,7 @@ t.test('which engine is taken', (t) => {
     engine: 'auto',
     libdir: undefined,
     environmentLibdir: undefined,
+    ldLibraryPath: undefined,
     builtinDir: path.join(dir, 'builtin'),
     usualLibdirs: [path.join(dir, 'empty'), path.join(dir, 'usual')],
   };
@@ -53,12 +55,30 @@ t.test('which engine is taken', (t) => {
   t.equal(taken({}), 'vddk usual');
   t.equal(taken({ environmentLibdir: at('environment') }), 'vddk environment');
   t.equal(taken({ libdir: at('environment') }), 'vddk environment');
+  t.equal(
+    taken({ ...nothing, ldLibraryPath: `${at('empty')}:${at('usual/lib64')}` }),
+    'vddk usual',
+  );
+  t.equal(taken({ ...nothing, ldLibraryPath: at('builtin/lib64') }), 'builtin builtin');
   t.equal(taken(nothing), 'builtin builtin');
   t.equal(taken({ engine: 'builtin' }), 'builtin builtin');
   t.equal(taken({ libdir: at('builtin') }), 'builtin builtin', 'named by its path');
   t.match(taken({ libdir: at('empty') }), /^START: no libvixDiskLib\.so\.5 to \.so\.9 in /);
   t.match(taken({ libdir: at('usual'), engine: 'builtin' }), /^USAGE: .*exclude each other/);
+  t.match(taken({ ...nothing, needsVddk: true }), /^START: VDDK was not found in .*empty/);
+  t.match(taken({ needsVddk: true, libdir: at('builtin') }), /^START: VDDK was not found/);
   t.match(taken({ ...nothing, engine: 'vddk' }), /^START: VDDK was not found in .*empty/);
   t.match(taken({ ...nothing, builtinDir: at('empty') }), /^SYSTEM: the built-in engine/);
+  t.end();
+});
+
+t.test("the linker's directories", (t) => {
+  const cache = Buffer.from(
+    'glibc-ld.so.cache1.1\0libvixDiskLib.so.8\0/opt/vddk ☃/lib64/libvixDiskLib.so.8\0' +
+      'libc.so.6\0/lib/x86_64-linux-gnu/libc.so.6\0/opt/libvixDiskLib.so\0',
+  );
+  t.same(directoriesInCache(cache), ['/opt/vddk ☃/lib64']);
+  t.same(linkerDirectories('/a::/b').slice(0, 2), ['/a', '/b']);
+  t.ok(linkerDirectories(undefined).includes('/usr/lib64'));
   t.end();
 });

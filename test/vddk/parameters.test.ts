@@ -1,8 +1,10 @@
 // key=value arguments: nbdkit's names and rules, and what is refused with which help.
-import fc from 'fast-check';
 import t from 'tap';
 import { VddkNbdError } from '../../src/base/errors.js';
-import { editDistance, nearest, parseParameters } from '../../src/vddk/parameters.js';
+import { PARAMETER_KEYS, parameterHelp } from '../../src/vddk/parameter-table.js';
+import { type DiskParameters, parseParameters } from '../../src/vddk/parameters.js';
+import { parseParamsFile } from '../../src/vddk/params-file.js';
+import type { SecretSource } from '../../src/vddk/secrets.js';
 
 function refusal(argv: string[]): string {
   try {
@@ -14,44 +16,109 @@ function refusal(argv: string[]): string {
   return 'accepted';
 }
 
-t.test('the file, by name and bare', (t) => {
-  const expected = { file: '/vm/a.vmdk', libdir: undefined, engine: 'auto' };
-  t.same(parseParameters(['file=/vm/a.vmdk']), expected);
-  t.same(parseParameters(['/vm/a.vmdk']), expected);
-  t.same(parseParameters(['/vm/a=b.vmdk']).file, '/vm/a=b.vmdk', 'a path may hold a =');
-  t.same(parseParameters(['file=[ds] vm/a=b.vmdk']).file, '[ds] vm/a=b.vmdk');
-  t.same(parseParameters(['/a.vmdk', 'engine=builtin']).engine, 'builtin');
-  t.same(parseParameters(['libdir=/opt/vddk', 'file=/a.vmdk']).libdir, '/opt/vddk');
+const parse = (...argv: string[]): DiskParameters<SecretSource> => parseParameters(argv).parameters;
+
+const LOCAL = {
+  file: '/vm/a.vmdk',
+  exportPattern: undefined,
+  engine: 'auto',
+  libdir: undefined,
+  config: undefined,
+  remote: undefined,
+  snapshot: undefined,
+  transports: undefined,
+  singleLink: false,
+  unbuffered: false,
+  compression: 0,
+  create: undefined,
+};
+const SERVER = ['server=vc', 'user=me', 'password=+/f', 'vm=moref=vm-16'];
+
+t.test('the file, by name and bare, anywhere', (t) => {
+  t.same(parse('file=/vm/a.vmdk'), LOCAL);
+  t.same(parse('/vm/a.vmdk'), LOCAL);
+  t.same(parse('engine=builtin', '/vm/a.vmdk'), { ...LOCAL, engine: 'builtin' });
+  t.equal(parse('/vm/a=b.vmdk').file, '/vm/a=b.vmdk', 'a path may hold a =');
+  t.equal(parse('file=[ds] vm/a=b.vmdk').file, '[ds] vm/a=b.vmdk');
+  t.equal(parse('[ds] vm/a.vmdk', ...SERVER).file, '[ds] vm/a.vmdk');
+  t.equal(parseParameters([], { filesElsewhere: true }).parameters.file, undefined);
   t.end();
 });
 
-t.test('what is refused, and the help that goes with it', (t) => {
+t.test('a disk on a server', (t) => {
+  const remote = {
+    server: 'vc',
+    vm: 'moref=vm-16',
+    user: 'me',
+    password: { kind: 'file', path: '/f' },
+    cookie: undefined,
+    thumbprint: undefined,
+    port: 0,
+    nfcHostPort: 0,
+  };
+  t.same(parse('/a', ...SERVER).remote, remote);
+  const byCookie = parse('/a', 'server=vc', 'vm=moref=2', 'cookie=-3').remote;
+  t.match(byCookie, { cookie: { kind: 'fd', fd: 3 }, user: undefined, password: undefined });
+  t.match(refusal(['/a', 'user=me']), /^USAGE: a disk on a server also needs server=, vm=, pass/);
+  t.match(refusal(['/a', 'port=443']), /Give it, or leave out port= for a local disk/);
+  t.match(refusal(['/a', 'server=vc', 'cookie=x']), /also needs vm=\./);
+  t.match(refusal([...SERVER]), /no disk is given.*\[datastore\]/);
+  t.match(refusal(['/a', 'engine=builtin', ...SERVER]), /engine=builtin has local disks only/);
+  t.end();
+});
+
+t.test('parameters that exclude or need each other', (t) => {
   t.match(refusal([]), /^USAGE: no disk is given\. .*file=/);
-  t.match(refusal(['engine=vddk']), /no disk is given/);
+  t.match(refusal(['/a', 'export=*', ...SERVER]), /file= and export= exclude each other/);
+  t.match(refusal(['export=*']), /export= is for disks on a server/);
+  t.match(refusal(['/a', 'create=1']), /needs the size.*create-size=10G/);
+  t.match(refusal(['/a', 'create-type=split-flat']), /create-type= has no effect/);
+  t.equal(refusal(['/a', 'create=no', 'create-type=split-flat']), 'accepted');
+  t.match(
+    refusal(['/a', 'create=1', 'create-size=1M', ...SERVER]),
+    /create=true is for local disks/,
+  );
+  t.same(parse('/a', 'create=1', 'create-size=1M').create, {
+    diskType: 1,
+    adapterType: 2,
+    hwVersion: 4,
+    capacitySectors: 2048,
+  });
+  t.end();
+});
+
+t.test('what is unknown or doubled', (t) => {
   t.match(refusal(['fiel=/a.vmdk']), /unknown parameter 'fiel'\. Did you mean file=\?/);
   t.match(refusal(['/a', 'libdri=/x']), /unknown parameter 'libdri'\. Did you mean libdir=\?/);
   t.match(refusal(['/a', 'enigne=vddk']), /Did you mean engine=\?/);
-  t.match(refusal(['/a', '/b']), /'\/b' is not a parameter/);
+  t.match(refusal(['/a', 'Create_Size=1']), /Did you mean create-size=\?/);
+  t.match(refusal(['/a', '/b']), /file= is given twice/);
   t.match(refusal(['/a', 'file=/b']), /file= is given twice/);
-  t.match(refusal(['file=']), /file= is empty/);
-  t.match(refusal(['/a', 'engine=fast']), /unknown engine 'fast'\. Use engine=auto, /);
+  const doubled = refusal(['/a', 'password=first', 'password=second']);
+  t.match(doubled, /password= is given twice/);
+  t.notMatch(doubled, /first|second/, 'no secret in a message');
   t.end();
 });
 
-t.test('edit distance: a metric, and known values', (t) => {
-  t.equal(editDistance('kitten', 'sitting'), 3);
-  t.equal(editDistance('', 'abc'), 3);
-  t.equal(nearest('lbdir', ['engine', 'file', 'libdir']), 'libdir');
-  const word = fc.string({ maxLength: 8 });
-  fc.assert(
-    fc.property(word, word, word, (a, b, c) => {
-      const ab = editDistance(a, b);
-      return (
-        ab === editDistance(b, a) &&
-        (ab === 0) === (a === b) &&
-        ab <= editDistance(a, c) + editDistance(c, b)
-      );
-    }),
-  );
+t.test('what is no error, but hardly meant', (t) => {
+  const warnings = (...argv: string[]): string =>
+    parseParameters(['/a', ...SERVER, ...argv]).warnings.join('|');
+  t.equal(warnings('transports=nbdssl:nbd', 'snapshot=snapshot-4'), '');
+  t.match(warnings('transports=nbdsll'), /not known to have 'nbdsll'; did you mean nbdssl/);
+  t.match(warnings('snapshot=2-snapshot-1'), /vm=moref=vm-16 looks like vCenter, .*an ESXi host/);
+  t.end();
+});
+
+t.test('help lists them all', (t) => {
+  for (const key of PARAMETER_KEYS) t.match(parameterHelp(), new RegExp(`^${key}=.*: .`, 'm'));
+  t.end();
+});
+
+t.test('a file of parameters', (t) => {
+  const text = '# a comment\n\n  libdir=/opt/vddk\r\nuser=me # or you\npassword= x \n';
+  t.same(parseParamsFile(text, 'f'), ['libdir=/opt/vddk', 'user=me # or you', 'password= x ']);
+  t.throws(() => parseParamsFile('a=b\nsecret words', 'f'), {
+    message: 'line 2 of f is not key=value',
+  });
   t.end();
 });

@@ -1,0 +1,136 @@
+// Where a password or cookie comes from, and reading it: given literally, asked for, or from a
+// file or an open file descriptor. Called once, before anything is started.
+// The rule: a secret is a Buffer with whatever bytes it has, and goes into no message.
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { messageOf, VddkNbdError } from '../base/errors.js';
+import { SECRET_BYTES_MAX } from '../base/limits.js';
+import { badValue, type Parse } from './values.js';
+
+/** What the value of password= or cookie= says. */
+export type SecretSource =
+  | { kind: 'literal'; bytes: Buffer }
+  | { kind: 'prompt' }
+  | { kind: 'file'; path: string }
+  | { kind: 'fd'; fd: number };
+
+/** `-` asks, `+FILE` and `-FD` read, everything else is the secret itself. */
+export const parseSecret: Parse<SecretSource> = (text, key) => {
+  if (text === '-') return { kind: 'prompt' };
+  if (text.startsWith('+')) {
+    if (text.length > 1) return { kind: 'file', path: text.slice(1) };
+    throw badValue(key, "'+' lacks a file name", `Write ${key}=+FILE.`);
+  }
+  if (!text.startsWith('-')) return { kind: 'literal', bytes: Buffer.from(text) };
+  if (!/^-\d{1,9}$/.test(text)) {
+    throw badValue(
+      key,
+      'a value that begins with - is the number of a file descriptor',
+      `Put a secret that begins with - into a file, and write ${key}=+FILE.`,
+    );
+  }
+  const fd = Number(text.slice(1));
+  if (fd > 2) return { kind: 'fd', fd };
+  throw badValue(
+    key,
+    `file descriptor ${fd} is stdin, stdout or stderr`,
+    `Use another one: ${key}=-3 3<FILE.`,
+  );
+};
+
+/** Everything up to the end of `fd`; at most SECRET_BYTES_MAX and one more. */
+function readAll(fd: number): Buffer {
+  const buffer = Buffer.alloc(SECRET_BYTES_MAX + 2);
+  let length = 0;
+  while (length < buffer.length) {
+    const count = readSync(fd, buffer, length, buffer.length - length, null);
+    if (count === 0) break;
+    length += count;
+  }
+  return buffer.subarray(0, length);
+}
+
+/** Reads and closes `fd`, which is `name` in messages; one newline at the end is not part of it. */
+function readFrom(fd: number, name: string, key: string): Buffer {
+  let bytes: Buffer;
+  try {
+    bytes = readAll(fd);
+  } catch (error) {
+    throw new VddkNbdError('START', `${key}=: ${name} can't be read: ${messageOf(error)}`, {
+      hint: 'Check what it is, and its permissions.',
+      cause: error,
+    });
+  } finally {
+    closeSync(fd);
+  }
+  return bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes;
+}
+
+function openFile(path: string, key: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw new VddkNbdError('START', `${key}=+${path}: ${messageOf(error)}`, {
+      hint: 'Check the name of the file, and its permissions.',
+      cause: error,
+    });
+  }
+}
+
+function readFile(path: string, key: string, warn: (text: string) => void): Buffer {
+  const fd = openFile(path, key);
+  if ((fstatSync(fd).mode & 0o077) !== 0) {
+    warn(`${path}, which has the ${key}, can be read by others; chmod 600 helps`);
+  }
+  return readFrom(fd, path, key);
+}
+
+function readDescriptor(fd: number, key: string): Buffer {
+  try {
+    fstatSync(fd);
+  } catch (error) {
+    throw new VddkNbdError('START', `${key}=-${fd}: file descriptor ${fd} is not open`, {
+      hint: `Open it for this program: ${key}=-${fd} ${fd}<FILE.`,
+      cause: error,
+    });
+  }
+  return readFrom(fd, `file descriptor ${fd}`, key);
+}
+
+/** What reading a secret needs of its surroundings. */
+export interface SecretReader {
+  /** Asks at the terminal. */
+  prompt: (question: string) => Promise<Buffer>;
+  warn: (text: string) => void;
+}
+
+/**
+ * The secret of `key`.
+ * @throws VddkNbdError if it can't be had, is too long, or can't be a C string.
+ */
+export async function readSecret(
+  source: SecretSource,
+  key: string,
+  reader: SecretReader,
+): Promise<Buffer> {
+  let bytes: Buffer;
+  switch (source.kind) {
+    case 'literal':
+      bytes = source.bytes;
+      break;
+    case 'prompt':
+      bytes = await reader.prompt(`${key}: `);
+      break;
+    case 'file':
+      bytes = readFile(source.path, key, reader.warn);
+      break;
+    case 'fd':
+      bytes = readDescriptor(source.fd, key);
+  }
+  if (bytes.length > SECRET_BYTES_MAX) {
+    throw badValue(key, `more than ${SECRET_BYTES_MAX} bytes`, 'Check that it is the right file.');
+  }
+  if (bytes.includes(0)) {
+    throw badValue(key, 'there is a zero byte in it', 'Check that it is the right file.');
+  }
+  return bytes;
+}
