@@ -50,6 +50,15 @@ export const LOG_EVENT_BYTES_MAX = 4 * KIB;
 
 /** Requests of one connection that were parsed and not answered. More stay in the socket. */
 export const CONNECTION_REQUESTS_MAX = 1024;
+/**
+ * Requests for block status of one connection that are not answered: each answer is held until it
+ * leaves.
+ */
+export const CONNECTION_EXTENTS_REQUESTS_MAX = 4;
+/** Extents in one answer: 32 KiB of extended descriptors; who wants more asks again. */
+export const EXTENTS_PER_REPLY_MAX = 2048;
+/** Extents of one read that is answered in chunks; above, all of it counts as data. */
+export const READ_EXTENTS_MAX = 256;
 /** Unsent replies without payload of one connection, after which we stop reading from it. */
 export const CONNECTION_REPLY_BYTES_MAX = 1 * MIB;
 /** Data of one NBD option: the longest legal string is 4096 bytes, and an INFO list rides along. */

@@ -36,7 +36,7 @@ export class DiskRequest {
   readonly pieces: Buffer[] = [];
   /** For read: `extents` may be used to say where there are zeroes. */
   takesHoles = false;
-  /** For extents: this many are enough; at least 1. */
+  /** For extents, and a read that takes holes: no more than this many; at least 1. */
   extentsMax = 1;
   /**
    * The result of extents: lengthBytes, state, lengthBytes, state, ... from offsetBytes on, none

@@ -9,80 +9,35 @@
 //   option-skip    the option's length      option-header (what is too long is passed over)
 //   upgrade        secured() to be called   option-header
 //   lookup         `found` to resolve       option-header, transmission or closed
-//   transmission   nothing: `chosen` is set, what follows are requests
+//   transmission   nothing: `agreement` is set, what follows are requests
 //   closed         nothing: send the output, then close; `reason` says why
 import { invariant } from '../base/errors.js';
 import { OPTION_BYTES_MAX, OPTIONS_MAX } from '../base/limits.js';
+import type { Agreement } from './agreement.js';
 import {
   CLIENT_FLAGS_BYTES,
   NBD_FLAG_C_FIXED_NEWSTYLE,
   NBD_FLAG_C_NO_ZEROES,
-  NBD_OPT_ABORT,
   NBD_OPT_EXPORT_NAME,
-  NBD_OPT_GO,
-  NBD_OPT_INFO,
-  NBD_OPT_LIST,
-  NBD_OPT_STARTTLS,
   NBD_OPTION_MAGIC_HIGH,
   NBD_OPTION_MAGIC_LOW,
-  NBD_REP_ACK,
-  NBD_REP_ERR_INVALID,
-  NBD_REP_ERR_POLICY,
-  NBD_REP_ERR_SHUTDOWN,
-  NBD_REP_ERR_TLS_REQD,
-  NBD_REP_ERR_TOO_BIG,
-  NBD_REP_ERR_UNKNOWN,
-  NBD_REP_ERR_UNSUP,
   OPTION_HEADER_BYTES,
 } from './constants.js';
-import type { Found, NbdExport, NbdExports } from './export.js';
-import { decodeInfo, decodeString } from './option-data.js';
-import {
-  exportNameReply,
-  greeting,
-  infoReplies,
-  optionReply,
-  serverReply,
-} from './option-reply.js';
+import type { NbdExport, NbdExports } from './export.js';
+import { Haggling, type HagglingState, type TlsPolicy } from './haggling.js';
+import { greeting } from './option-reply.js';
 
-export type HandshakeStage =
-  | 'client-flags'
-  | 'option-header'
-  | 'option-data'
-  | 'option-skip'
-  | 'upgrade'
-  | 'lookup'
-  | 'transmission'
-  | 'closed';
+type ByteStage = 'client-flags' | 'option-header' | 'option-data' | 'option-skip' | 'closed';
+export type HandshakeStage = ByteStage | Exclude<HagglingState, 'options'>;
 
-/** Stages in which nothing is received here. */
-const BEYOND_OPTIONS: ReadonlySet<HandshakeStage> = new Set([
-  'upgrade',
-  'lookup',
-  'transmission',
-  'closed',
-]);
-
-/** What a connection has of TLS (proto.md, "Server-side requirements"): NOTLS, ..., FORCEDTLS. */
-export interface TlsPolicy {
-  readonly mode: 'off' | 'on' | 'require';
-  /** The client has come through TLS already. */
-  readonly isSecure: boolean;
-}
-
-const TLS_FIRST = 'TLS is required: NBD_OPT_STARTTLS first';
 const NO_TLS: TlsPolicy = { mode: 'off', isSecure: false };
 
 /** One client's handshake. */
 export class Handshake<Export extends NbdExport> {
-  readonly #exports: NbdExports<Export>;
-  readonly #tls: TlsPolicy['mode'];
-  #isSecure: boolean;
-  #stage: HandshakeStage = 'client-flags';
-  #chosen: Export | undefined;
-  #found: Promise<void> | undefined;
+  readonly #haggling: Haggling<Export>;
+  #stage: ByteStage = 'client-flags';
   #reason = '';
-  #output: Buffer[] = [greeting()];
+  #greeting: Buffer[] = [greeting()];
   /** What the stage needs, and how much of it is here; option-skip only counts. */
   #needed = Buffer.alloc(CLIENT_FLAGS_BYTES);
   #have = 0;
@@ -90,37 +45,34 @@ export class Handshake<Export extends NbdExport> {
   #option = 0;
   #optionCount = 0;
   #fixed = false;
-  #noZeroes = false;
-  #shuttingDown = false;
 
   constructor(exports: NbdExports<Export>, tls = NO_TLS) {
-    this.#exports = exports;
-    this.#tls = tls.mode;
-    this.#isSecure = tls.isSecure;
+    this.#haggling = new Haggling(exports, tls);
   }
 
   get stage(): HandshakeStage {
-    return this.#stage;
+    const { state } = this.#haggling;
+    return state === 'options' ? this.#stage : state;
   }
 
-  /** The export the client chose; set when `stage` is transmission. */
-  get chosen(): Export | undefined {
-    return this.#chosen;
+  /** What the client chose, and how it will speak; set when `stage` is transmission. */
+  get agreement(): Agreement<Export> | undefined {
+    return this.#haggling.agreement;
   }
 
   /** Resolves when the stage `lookup` is over: there may be output then, and a new stage. */
   get found(): Promise<void> | undefined {
-    return this.#found;
+    return this.#haggling.found;
   }
 
   /** Why `stage` is closed, for the log; "" if the client just said goodbye. */
   get reason(): string {
-    return this.#reason;
+    return this.#stage === 'closed' ? this.#reason : this.#haggling.reason;
   }
 
   /** From now on options other than ABORT are answered with NBD_REP_ERR_SHUTDOWN. */
   shutDown(): void {
-    this.#shuttingDown = true;
+    this.#haggling.shuttingDown = true;
   }
 
   /**
@@ -129,16 +81,13 @@ export class Handshake<Export extends NbdExport> {
    * to receive() any more.
    */
   secured(): void {
-    invariant(this.#stage === 'upgrade', 'TLS begins where the client asked for it');
-    this.#isSecure = true;
-    this.#expect('option-header', OPTION_HEADER_BYTES);
+    invariant(this.stage === 'upgrade', 'TLS begins where the client asked for it');
+    this.#haggling.secured();
   }
 
   /** What is to be sent now; the greeting at first. */
   takeOutput(): Buffer {
-    const output = Buffer.concat(this.#output);
-    this.#output = [];
-    return output;
+    return Buffer.concat([...this.#greeting.splice(0), ...this.#haggling.takeOutput()]);
   }
 
   /**
@@ -147,13 +96,13 @@ export class Handshake<Export extends NbdExport> {
    */
   receive(bytes: Buffer): number {
     let at = 0;
-    while (at < bytes.length && !BEYOND_OPTIONS.has(this.#stage)) {
+    while (at < bytes.length && this.#haggling.state === 'options' && this.#stage !== 'closed') {
       const left = bytes.length - at;
       if (this.#stage === 'option-skip') {
         const skipped = Math.min(left, this.#skipBytes);
         this.#skipBytes -= skipped;
         at += skipped;
-        if (this.#skipBytes === 0) this.#tooBig();
+        if (this.#skipBytes === 0) this.#skipped();
         continue;
       }
       const copied = bytes.copy(this.#needed, this.#have, at);
@@ -164,7 +113,7 @@ export class Handshake<Export extends NbdExport> {
     return at;
   }
 
-  #expect(stage: HandshakeStage, lengthBytes: number): void {
+  #expect(stage: ByteStage, lengthBytes: number): void {
     this.#stage = stage;
     this.#needed = Buffer.alloc(lengthBytes);
     this.#have = 0;
@@ -188,7 +137,7 @@ export class Handshake<Export extends NbdExport> {
       return;
     }
     this.#fixed = (flags & NBD_FLAG_C_FIXED_NEWSTYLE) !== 0;
-    this.#noZeroes = (flags & NBD_FLAG_C_NO_ZEROES) !== 0;
+    this.#haggling.noZeroes = (flags & NBD_FLAG_C_NO_ZEROES) !== 0;
     this.#expect('option-header', OPTION_HEADER_BYTES);
   }
 
@@ -216,140 +165,14 @@ export class Handshake<Export extends NbdExport> {
     }
   }
 
-  #reply(type: number, data?: Buffer): void {
-    this.#output.push(optionReply(this.#option, type, data));
-  }
-
-  #error(type: number, text: string): void {
-    this.#reply(type, Buffer.from(text));
-  }
-
-  #tooBig(): void {
-    if (this.#needsTls) this.#error(NBD_REP_ERR_TLS_REQD, TLS_FIRST);
-    else this.#error(NBD_REP_ERR_TOO_BIG, 'option data too long');
+  #skipped(): void {
     this.#expect('option-header', OPTION_HEADER_BYTES);
+    this.#haggling.tooBig(this.#option);
   }
 
-  /** Answers a whole option; the next option's header follows unless the answer ends it all. */
+  /** A whole option; the next one's header follows unless the haggling ends with this. */
   #optionData(data: Buffer): void {
     this.#expect('option-header', OPTION_HEADER_BYTES);
-    if (this.#option === NBD_OPT_ABORT) {
-      this.#reply(NBD_REP_ACK);
-      this.#close('');
-    } else if (this.#option === NBD_OPT_EXPORT_NAME) {
-      this.#exportName(data);
-    } else if (this.#option === NBD_OPT_STARTTLS) {
-      this.#startTls(data);
-    } else if (this.#needsTls) {
-      this.#error(NBD_REP_ERR_TLS_REQD, TLS_FIRST);
-    } else if (this.#shuttingDown) {
-      this.#error(NBD_REP_ERR_SHUTDOWN, 'the server is shutting down');
-    } else {
-      this.#haggle(data);
-    }
-  }
-
-  #haggle(data: Buffer): void {
-    switch (this.#option) {
-      case NBD_OPT_LIST:
-        this.#list(data);
-        break;
-      case NBD_OPT_INFO:
-      case NBD_OPT_GO:
-        this.#info(data);
-        break;
-      default:
-        this.#error(NBD_REP_ERR_UNSUP, 'option not supported');
-    }
-  }
-
-  /** Whether nothing may be said before NBD_OPT_STARTTLS (proto.md, "FORCEDTLS mode"). */
-  get #needsTls(): boolean {
-    return this.#tls === 'require' && !this.#isSecure;
-  }
-
-  #startTls(data: Buffer): void {
-    if (data.length > 0) {
-      this.#error(NBD_REP_ERR_INVALID, 'NBD_OPT_STARTTLS takes no data');
-    } else if (this.#isSecure) {
-      this.#error(NBD_REP_ERR_INVALID, 'the connection is secure already');
-    } else if (this.#tls === 'off') {
-      this.#error(NBD_REP_ERR_POLICY, 'TLS is not set up on this server');
-    } else {
-      this.#reply(NBD_REP_ACK);
-      this.#stage = 'upgrade';
-    }
-  }
-
-  /** Looks `name` up and goes on with what it leads to. Nothing is received until then. */
-  #find(name: string, goOn: (found: Found<Export>) => void): void {
-    const found = this.#exports.lookup(name);
-    if (!(found instanceof Promise)) {
-      goOn(found);
-      return;
-    }
-    this.#stage = 'lookup';
-    this.#found = found.then((target) => {
-      this.#found = undefined;
-      this.#expect('option-header', OPTION_HEADER_BYTES);
-      goOn(target);
-    });
-  }
-
-  #exportName(data: Buffer): void {
-    if (this.#needsTls) {
-      this.#close('a client without TLS, which is required');
-      return;
-    }
-    const name = decodeString(data);
-    if (name === undefined) {
-      this.#close('malformed export name');
-      return;
-    }
-    this.#find(name, (target) => {
-      if (this.#shuttingDown) {
-        this.#close('the server is shutting down');
-      } else if (typeof target === 'string') {
-        this.#close(target);
-      } else {
-        this.#output.push(exportNameReply(target, this.#noZeroes));
-        this.#transmit(target);
-      }
-    });
-  }
-
-  #list(data: Buffer): void {
-    if (data.length > 0) {
-      this.#error(NBD_REP_ERR_INVALID, 'NBD_OPT_LIST takes no data');
-      return;
-    }
-    for (const target of this.#exports.list()) {
-      this.#output.push(serverReply(this.#option, target));
-    }
-    this.#reply(NBD_REP_ACK);
-  }
-
-  #info(data: Buffer): void {
-    const wanted = decodeInfo(data);
-    if (wanted === undefined) {
-      this.#error(NBD_REP_ERR_INVALID, 'malformed option data');
-      return;
-    }
-    this.#find(wanted.name, (target) => {
-      if (this.#shuttingDown) {
-        this.#error(NBD_REP_ERR_SHUTDOWN, 'the server is shutting down');
-      } else if (typeof target === 'string') {
-        this.#error(NBD_REP_ERR_UNKNOWN, target);
-      } else {
-        this.#output.push(...infoReplies(this.#option, target, wanted.asked));
-        this.#reply(NBD_REP_ACK);
-        if (this.#option === NBD_OPT_GO) this.#transmit(target);
-      }
-    });
-  }
-
-  #transmit(target: Export): void {
-    this.#chosen = target;
-    this.#stage = 'transmission';
+    this.#haggling.take(this.#option, data);
   }
 }

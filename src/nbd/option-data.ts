@@ -25,3 +25,28 @@ export function decodeInfo(data: Buffer): { name: string; asked: number[] } | un
   if (name === undefined || list.length !== 2 + 2 * count) return undefined;
   return { name, asked: Array.from({ length: count }, (_, i) => list.readUInt16BE(2 + 2 * i)) };
 }
+
+/** The data of NBD_OPT_LIST_META_CONTEXT and NBD_OPT_SET_META_CONTEXT, or undefined likewise. */
+export function decodeMetaContextQueries(
+  data: Buffer,
+): { name: string; queries: string[] } | undefined {
+  const strings: string[] = [];
+  let at = 0;
+  const take = (): boolean => {
+    if (data.length - at < 4) return false;
+    const lengthBytes = data.readUInt32BE(at);
+    at += 4;
+    if (lengthBytes > data.length - at) return false;
+    const text = decodeString(data.subarray(at, at + lengthBytes));
+    at += lengthBytes;
+    if (text !== undefined) strings.push(text);
+    return text !== undefined;
+  };
+  if (!take() || data.length - at < 4) return undefined;
+  const count = data.readUInt32BE(at);
+  at += 4;
+  // Each takes at least the 4 bytes of its length: a count that can't be true costs nothing.
+  for (let i = 0; i < count; i++) if (!take()) return undefined;
+  const [name = '', ...queries] = strings;
+  return at === data.length ? { name, queries } : undefined;
+}

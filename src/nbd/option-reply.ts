@@ -12,10 +12,13 @@ import {
   NBD_REP_INFO,
   NBD_REP_MAGIC_HIGH,
   NBD_REP_MAGIC_LOW,
+  NBD_REP_META_CONTEXT,
   NBD_REP_SERVER,
   OPTION_REPLY_HEADER_BYTES,
 } from './constants.js';
+import type { Agreement } from './agreement.js';
 import type { ListedExport, NbdExport } from './export.js';
+import { ALLOCATION_CONTEXT } from './meta-context.js';
 
 /** What the server sends first ("Newstyle negotiation"). */
 export function greeting(): Buffer {
@@ -45,17 +48,17 @@ export function serverReply(option: number, target: ListedExport): Buffer {
 }
 
 /** Size and transmission flags: all that NBD_OPT_EXPORT_NAME gives, the core of NBD_INFO_EXPORT. */
-function sizeAndFlags(target: NbdExport): Buffer {
+function sizeAndFlags({ target, transmissionFlags }: Agreement<NbdExport>): Buffer {
   const bytes = Buffer.alloc(10);
   bytes.writeBigUInt64BE(BigInt(target.sizeBytes), 0);
-  bytes.writeUInt16BE(target.transmissionFlags, 8);
+  bytes.writeUInt16BE(transmissionFlags, 8);
   return bytes;
 }
 
 /** The whole answer to NBD_OPT_EXPORT_NAME, which has no reply header. */
-export function exportNameReply(target: NbdExport, noZeroes: boolean): Buffer {
+export function exportNameReply(agreement: Agreement<NbdExport>, noZeroes: boolean): Buffer {
   const zeroes = Buffer.alloc(noZeroes ? 0 : EXPORT_NAME_ZEROES_BYTES);
-  return Buffer.concat([sizeAndFlags(target), zeroes]);
+  return Buffer.concat([sizeAndFlags(agreement), zeroes]);
 }
 
 function blockSizes(target: NbdExport): Buffer {
@@ -67,10 +70,11 @@ function blockSizes(target: NbdExport): Buffer {
 }
 
 /** The payload of one information type, or undefined if we don't know it. */
-function infoPayload(target: NbdExport, type: number): Buffer | undefined {
+function infoPayload(agreement: Agreement<NbdExport>, type: number): Buffer | undefined {
+  const { target } = agreement;
   switch (type) {
     case NBD_INFO_EXPORT:
-      return sizeAndFlags(target);
+      return sizeAndFlags(agreement);
     case NBD_INFO_NAME:
       return Buffer.from(target.name);
     case NBD_INFO_DESCRIPTION:
@@ -86,15 +90,30 @@ function infoPayload(target: NbdExport, type: number): Buffer | undefined {
  * NBD_REP_INFO for NBD_INFO_EXPORT and NBD_INFO_BLOCK_SIZE, asked for or not (our largest payload
  * may differ from the default), and for each further type in `asked` that we know, once.
  */
-export function infoReplies(option: number, target: NbdExport, asked: number[]): Buffer[] {
+export function infoReplies(
+  option: number,
+  agreement: Agreement<NbdExport>,
+  asked: number[],
+): Buffer[] {
   const types = new Set([NBD_INFO_EXPORT, NBD_INFO_BLOCK_SIZE, ...asked]);
   const replies: Buffer[] = [];
   for (const type of types) {
-    const payload = infoPayload(target, type);
+    const payload = infoPayload(agreement, type);
     if (payload === undefined) continue;
     const designator = Buffer.alloc(2);
     designator.writeUInt16BE(type);
     replies.push(optionReply(option, NBD_REP_INFO, Buffer.concat([designator, payload])));
   }
   return replies;
+}
+
+/** NBD_REP_META_CONTEXT for base:allocation; the id is 0 in a list. */
+export function metaContextReply(option: number, contextId: number): Buffer {
+  const id = Buffer.alloc(4);
+  id.writeUInt32BE(contextId);
+  return optionReply(
+    option,
+    NBD_REP_META_CONTEXT,
+    Buffer.concat([id, Buffer.from(ALLOCATION_CONTEXT)]),
+  );
 }

@@ -171,14 +171,13 @@ export class Connection implements HandshakeSink, TransmissionHost {
   #onHandshake(): void {
     const output = this.#handshake.takeOutput();
     if (output.length > 0) this.socket.write(output);
-    const { chosen, found, reason, stage } = this.#handshake;
+    const { agreement, found, reason, stage } = this.#handshake;
     if (stage === 'closed') {
       if (reason !== '') this.log.warning(`${this.name}: ${reason}`);
       this.#finish();
-    } else if (chosen !== undefined) {
+    } else if (agreement !== undefined) {
       this.#handshakeTimer?.cancel();
-      this.#transmission = new Transmission(chosen, this);
-      this.receiver.expectRequests(this.#transmission);
+      this.#transmission = new Transmission(agreement, this);
     } else if (found !== undefined) {
       this.#lookingUp = true;
       this.#handshakeTimer?.cancel();

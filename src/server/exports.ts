@@ -4,6 +4,8 @@ import {
   NBD_FLAG_CAN_MULTI_CONN,
   NBD_FLAG_HAS_FLAGS,
   NBD_FLAG_READ_ONLY,
+  NBD_FLAG_SEND_CACHE,
+  NBD_FLAG_SEND_FAST_ZERO,
   NBD_FLAG_SEND_FLUSH,
   NBD_FLAG_SEND_FUA,
   NBD_FLAG_SEND_WRITE_ZEROES,
@@ -22,10 +24,10 @@ export type Exports = NbdExports<ServedExport>;
  * writes, therefore CAN_MULTI_CONN. What can't be written has nothing to flush.
  */
 export function transmissionFlags(disk: Disk): number {
-  const shared = NBD_FLAG_HAS_FLAGS | NBD_FLAG_CAN_MULTI_CONN;
+  const shared = NBD_FLAG_HAS_FLAGS | NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_CACHE;
   if (disk.readOnly) return shared | NBD_FLAG_READ_ONLY;
   const flush = disk.canFlush ? NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA : 0;
-  return shared | NBD_FLAG_SEND_WRITE_ZEROES | flush;
+  return shared | NBD_FLAG_SEND_WRITE_ZEROES | NBD_FLAG_SEND_FAST_ZERO | flush;
 }
 
 /** `disk` as an export. Any byte range works, so the smallest block is a byte. */

@@ -4,8 +4,8 @@
 // The rule: bytes are moved inside the header buffer only when the next read is chosen, because
 // the socket keeps the memory we chose even while it is paused.
 import { invariant } from '../base/errors.js';
-import { REQUEST_HEADER_BYTES } from '../nbd/constants.js';
-import { parseRequest, RequestHeader } from '../nbd/request.js';
+import { EXTENDED_REQUEST_HEADER_BYTES, REQUEST_HEADER_BYTES } from '../nbd/constants.js';
+import { parseExtendedRequest, parseRequest, RequestHeader } from '../nbd/request.js';
 
 /** A read between requests: as many small requests as a client may have under way. */
 const HEADER_READ_BYTES = 64 * 1024;
@@ -41,6 +41,7 @@ export class Receiver {
   readonly #negotiator: HandshakeSink;
   /** Undefined during the handshake. */
   #sink: RequestSink | undefined;
+  #headerBytes = REQUEST_HEADER_BYTES;
   readonly #header = new RequestHeader();
   /** Bytes not yet looked at: #bytes[#start, #end). Our own buffer, or a chunk given to feed(). */
   #bytes: Buffer;
@@ -96,7 +97,7 @@ export class Receiver {
       // Paused, with at most HEADER_READ_BYTES here: see SPARE_READ_BYTES.
       return this.#bytes.subarray(this.#end, this.#end + SPARE_READ_BYTES);
     }
-    const upTo = this.#bulk && !this.inPayload ? REQUEST_HEADER_BYTES : HEADER_READ_BYTES;
+    const upTo = this.#bulk && !this.inPayload ? this.#headerBytes : HEADER_READ_BYTES;
     return this.#bytes.subarray(this.#end, upTo);
   }
 
@@ -130,9 +131,13 @@ export class Receiver {
         return;
       } else if (this.#sink === undefined) {
         this.#start += this.#negotiator.handshake(this.#bytes.subarray(this.#start, this.#end));
-      } else if (this.#end - this.#start >= REQUEST_HEADER_BYTES) {
-        parseRequest(this.#bytes, this.#start, this.#header);
-        this.#start += REQUEST_HEADER_BYTES;
+      } else if (this.#end - this.#start >= this.#headerBytes) {
+        if (this.#headerBytes === REQUEST_HEADER_BYTES) {
+          parseRequest(this.#bytes, this.#start, this.#header);
+        } else {
+          parseExtendedRequest(this.#bytes, this.#start, this.#header);
+        }
+        this.#start += this.#headerBytes;
         this.#bulk = false;
         this.#sink.request(this.#header);
       } else {
@@ -141,9 +146,10 @@ export class Receiver {
     }
   }
 
-  /** What follows are requests. */
-  expectRequests(sink: RequestSink): void {
+  /** What follows are requests, with extended headers or without. */
+  expectRequests(sink: RequestSink, extended: boolean): void {
     this.#sink = sink;
+    if (extended) this.#headerBytes = EXTENDED_REQUEST_HEADER_BYTES;
   }
 
   /** The next `payloadBytes` bytes fill `pieces`, which are together as long. */

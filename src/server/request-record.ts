@@ -7,6 +7,8 @@ import type { RequestHeader } from '../nbd/request.js';
 export class RequestRecord extends DiskRequest {
   cookieHigh = 0;
   cookieLow = 0;
+  offsetHigh = 0;
+  offsetLow = 0;
   /** The error value to answer; the disk has not seen this request if `refused`. */
   errorValue = NBD_SUCCESS;
   refused = false;
@@ -22,12 +24,14 @@ export class RecordPool {
     return this.#inUse;
   }
 
-  /** A record that is as new but for the cookie of `header`. */
+  /** A record that is as new but for what `header` says. */
   take(header: RequestHeader): RequestRecord {
     const record = this.#free.pop() ?? new RequestRecord();
     this.#inUse++;
     record.cookieHigh = header.cookieHigh;
     record.cookieLow = header.cookieLow;
+    record.offsetHigh = header.offsetHigh;
+    record.offsetLow = header.offsetLow;
     record.errorValue = NBD_SUCCESS;
     record.refused = false;
     record.offsetBytes = header.offsetBytes;

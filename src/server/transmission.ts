@@ -3,22 +3,31 @@
 // The rule: a request that was begun is never taken back because the connection closed; its reply
 // is dropped, and its memory is released when the disk is done with it.
 import type { Socket } from 'node:net';
-import { CONNECTION_REQUESTS_MAX } from '../base/limits.js';
+import {
+  CONNECTION_EXTENTS_REQUESTS_MAX,
+  CONNECTION_REQUESTS_MAX,
+  EXTENTS_PER_REPLY_MAX,
+  READ_EXTENTS_MAX,
+} from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import type { DiskClient, DiskOp, DiskSession } from '../disk/disk.js';
+import type { Agreement } from '../nbd/agreement.js';
 import {
+  NBD_CMD_BLOCK_STATUS,
+  NBD_CMD_CACHE,
   NBD_CMD_DISC,
+  NBD_CMD_FLAG_DF,
   NBD_CMD_FLAG_FUA,
+  NBD_CMD_FLAG_REQ_ONE,
   NBD_CMD_READ,
   NBD_CMD_WRITE,
   NBD_CMD_WRITE_ZEROES,
-  NBD_ESHUTDOWN,
+  NBD_EXTENDED_REQUEST_MAGIC,
   NBD_REQUEST_MAGIC,
-  NBD_SUCCESS,
 } from '../nbd/constants.js';
 import { errorValue } from '../nbd/errno.js';
 import type { RequestHeader } from '../nbd/request.js';
-import { validateRequest } from '../nbd/validate.js';
+import { type Refusal, SHUTTING_DOWN, validateRequest } from '../nbd/validate.js';
 import type { ServedExport } from './exports.js';
 import type { Receiver, RequestSink } from './receive.js';
 import { RecordPool, type RequestRecord } from './request-record.js';
@@ -41,6 +50,9 @@ export interface TransmissionHost {
   drained(): void;
 }
 
+/** A payload that is not served is read past up to here; who sends more is closed. */
+const PASS_OVER_BYTES_MAX = 0xffffffff;
+
 /** The disk's word for a command that validateRequest() has passed. */
 function diskOp(type: number): DiskOp {
   switch (type) {
@@ -50,6 +62,10 @@ function diskOp(type: number): DiskOp {
       return 'write';
     case NBD_CMD_WRITE_ZEROES:
       return 'zero';
+    case NBD_CMD_BLOCK_STATUS:
+      return 'extents';
+    case NBD_CMD_CACHE:
+      return 'cache';
     default:
       return 'flush';
   }
@@ -58,24 +74,30 @@ function diskOp(type: number): DiskOp {
 export class Transmission implements RequestSink, SendSink, DiskClient {
   readonly sender: Sender;
   readonly #host: TransmissionHost;
-  readonly #export: ServedExport;
+  readonly #agreement: Agreement<ServedExport>;
+  readonly #magic: number;
   readonly #session: DiskSession;
   readonly #records = new RecordPool();
   /** Begun, and not granted yet. */
   #waiting: RequestRecord | undefined;
   /** The write whose payload is being received: granted, or refused and passed over. */
   #writing: RequestRecord | undefined;
+  /** Requests for block status that are not answered. */
+  #extentsInUse = 0;
   /** No further request is looked at. */
   #ending = false;
   #closed = false;
   /** New requests are answered NBD_ESHUTDOWN. */
   shuttingDown = false;
 
-  constructor(target: ServedExport, host: TransmissionHost) {
+  constructor(agreement: Agreement<ServedExport>, host: TransmissionHost) {
+    const { style, target } = agreement;
     this.#host = host;
-    this.#export = target;
+    this.#agreement = agreement;
+    this.#magic = style === 'extended' ? NBD_EXTENDED_REQUEST_MAGIC : NBD_REQUEST_MAGIC;
     this.#session = target.disk.session(this);
-    this.sender = new Sender(host.socket, this);
+    this.sender = new Sender(host.socket, style, this);
+    host.receiver.expectRequests(this, style === 'extended');
   }
 
   /** Whether nothing is under way: no request, no reply, no payload. */
@@ -111,12 +133,15 @@ export class Transmission implements RequestSink, SendSink, DiskClient {
 
   get stopped(): boolean {
     return (
-      this.#ending || this.#waiting !== undefined || this.#records.inUse >= CONNECTION_REQUESTS_MAX
+      this.#ending ||
+      this.#waiting !== undefined ||
+      this.#records.inUse >= CONNECTION_REQUESTS_MAX ||
+      this.#extentsInUse >= CONNECTION_EXTENTS_REQUESTS_MAX
     );
   }
 
   request(header: RequestHeader): void {
-    if (header.magic !== NBD_REQUEST_MAGIC) {
+    if (header.magic !== this.#magic) {
       this.#host.fail(`bad request magic 0x${header.magic.toString(16)}`);
       return;
     }
@@ -124,15 +149,13 @@ export class Transmission implements RequestSink, SendSink, DiskClient {
       this.#host.disconnected();
       return;
     }
-    const error = this.shuttingDown ? NBD_ESHUTDOWN : validateRequest(header, this.#export);
+    const refusal = this.shuttingDown ? SHUTTING_DOWN : validateRequest(header, this.#agreement);
     const record = this.#records.take(header);
-    if (error === NBD_SUCCESS) {
-      record.op = diskOp(header.type);
-      const writes = record.op === 'write' || record.op === 'zero';
-      record.fua = writes && (header.commandFlags & NBD_CMD_FLAG_FUA) !== 0;
+    if (refusal === undefined) {
+      this.#setUp(record, header);
       this.#begin(record);
     } else {
-      this.#refuse(record, header, error);
+      this.#refuse(record, header, refusal);
     }
   }
 
@@ -163,12 +186,29 @@ export class Transmission implements RequestSink, SendSink, DiskClient {
 
   done(record: RequestRecord): void {
     if (!record.refused) this.#session.release(record);
+    if (record.op === 'extents') this.#extentsInUse--;
     this.#records.giveBack(record);
     if (!this.#closed) this.#host.goOn();
   }
 
   drained(): void {
     if (this.idle) this.#host.drained();
+  }
+
+  /** From the protocol's words to the disk's. */
+  #setUp(record: RequestRecord, { commandFlags, type }: RequestHeader): void {
+    const op = diskOp(type);
+    record.op = op;
+    if (op === 'write' || op === 'zero') {
+      record.fua = (commandFlags & NBD_CMD_FLAG_FUA) !== 0;
+    } else if (op === 'read') {
+      if (this.#agreement.style === 'simple') return;
+      record.takesHoles = (commandFlags & NBD_CMD_FLAG_DF) === 0;
+      record.extentsMax = READ_EXTENTS_MAX;
+    } else if (op === 'extents') {
+      this.#extentsInUse++;
+      record.extentsMax = (commandFlags & NBD_CMD_FLAG_REQ_ONE) !== 0 ? 1 : EXTENTS_PER_REPLY_MAX;
+    }
   }
 
   #begin(record: RequestRecord): void {
@@ -186,19 +226,25 @@ export class Transmission implements RequestSink, SendSink, DiskClient {
   }
 
   /** Answers without the disk; a payload that comes with the request is read past first. */
-  #refuse(record: RequestRecord, header: RequestHeader, error: number): void {
+  #refuse(record: RequestRecord, header: RequestHeader, { error, text }: Refusal): void {
+    const { payloadBytes } = header;
+    record.op = 'flush';
     record.refused = true;
     record.errorValue = error;
+    record.errorText = text;
     if (this.#host.log.verbose) {
       const { type, commandFlags, offsetBytes, lengthBytes } = header;
       this.#host.log.debug(
-        `${this.#host.name}: refused with ${error}: type ${type} ` +
+        `${this.#host.name}: refused (${text}): type ${type} ` +
           `flags ${commandFlags} offset ${offsetBytes} length ${lengthBytes}`,
       );
     }
-    if (header.type === NBD_CMD_WRITE && header.lengthBytes > 0) {
+    if (payloadBytes > PASS_OVER_BYTES_MAX) {
+      this.#records.giveBack(record);
+      this.#host.fail(`a payload of ${payloadBytes} bytes`);
+    } else if (payloadBytes > 0) {
       this.#writing = record;
-      this.#host.receiver.passOver(header.lengthBytes);
+      this.#host.receiver.passOver(payloadBytes);
     } else {
       this.sender.reply(record);
     }

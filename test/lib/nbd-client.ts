@@ -23,7 +23,7 @@ export interface Request {
   flags?: number;
   cookie?: bigint;
   offset?: number | bigint;
-  length?: number;
+  length?: number | bigint;
   magic?: number;
   data?: Buffer;
 }
@@ -56,8 +56,18 @@ export function requestBytes(request: Request): Buffer {
   header.writeUInt16BE(request.type, 6);
   header.writeBigUInt64BE(request.cookie ?? 0n, 8);
   header.writeBigUInt64BE(BigInt(request.offset ?? 0), 16);
-  header.writeUInt32BE(request.length ?? data.length, 24);
+  header.writeUInt32BE(Number(request.length ?? data.length), 24);
   return Buffer.concat([header, data]);
+}
+
+/** The same with an extended header. The flags say themselves whether there is a payload. */
+export function extendedRequestBytes(request: Request): Buffer {
+  const { data = Buffer.alloc(0) } = request;
+  const compact = requestBytes({ ...request, length: 0, data: Buffer.alloc(0) });
+  compact.writeUInt32BE(request.magic ?? 0x21e41c71, 0);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(request.length ?? data.length));
+  return Buffer.concat([compact.subarray(0, 24), length, data]);
 }
 
 export class NbdClient {
@@ -164,7 +174,7 @@ export class NbdClient {
   /** Sends one request and waits for its reply; a read gets its payload. */
   async ask(request: Request): Promise<Reply> {
     this.send(request);
-    return this.reply(request.type === 0 ? (request.length ?? 0) : 0);
+    return this.reply(request.type === 0 ? Number(request.length ?? 0) : 0);
   }
 
   destroy(): void {

@@ -2,24 +2,26 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { errorValue, type ErrorName } from '../../src/nbd/errno.js';
+import type { Agreement, HeaderStyle } from '../../src/nbd/agreement.js';
 import type { NbdExport } from '../../src/nbd/export.js';
 import { writeSimpleReply } from '../../src/nbd/reply.js';
-import { parseRequest, RequestHeader } from '../../src/nbd/request.js';
+import { parseExtendedRequest, parseRequest, RequestHeader } from '../../src/nbd/request.js';
 import { validateRequest } from '../../src/nbd/validate.js';
-import { requestBytes } from '../lib/nbd-client.js';
+import { extendedRequestBytes, requestBytes } from '../lib/nbd-client.js';
 
 const HAS_FLAGS = 1;
 const READ_ONLY = 2;
 const FLUSH_FUA_ZEROES = 4 | 8 | 64;
 const [READ, WRITE, FLUSH, TRIM, CACHE, ZEROES, BLOCK_STATUS] = [0, 1, 3, 4, 5, 6, 7] as const;
-const [FUA, NO_HOLE, DF, REQ_ONE, FAST_ZERO] = [1, 2, 4, 8, 16] as const;
-const [OK, EPERM, EINVAL, ENOSPC] = [0, 1, 22, 28] as const;
+const [FUA, NO_HOLE, DF, REQ_ONE, FAST_ZERO, PAYLOAD_LEN] = [1, 2, 4, 8, 16, 32] as const;
+const [SEND_DF, SEND_CACHE, SEND_FAST_ZERO] = [128, 1024, 2048] as const;
+const [OK, EPERM, EINVAL, ENOSPC, ENOTSUP] = [0, 1, 22, 28, 95] as const;
 
 const SIZE = 100_000_000;
 const PAYLOAD_MAX = 1 << 25;
 
-function target(transmissionFlags: number): NbdExport {
-  return {
+function target(transmissionFlags: number, style: HeaderStyle = 'simple'): Agreement<NbdExport> {
+  const disk = {
     name: '',
     description: '',
     sizeBytes: SIZE,
@@ -28,24 +30,33 @@ function target(transmissionFlags: number): NbdExport {
     preferredBlockBytes: 4096,
     payloadBytesMax: PAYLOAD_MAX,
   };
+  return {
+    target: disk,
+    style,
+    transmissionFlags: disk.transmissionFlags,
+    allocation: style !== 'simple',
+  };
 }
 
 const full = target(FLUSH_FUA_ZEROES);
 
+/** What a request of `type` gets; `payloadBytes` follow it, by default as compact headers say. */
 function check(
-  on: NbdExport,
+  on: Agreement<NbdExport>,
   type: number,
   offsetBytes: number,
   lengthBytes: number,
   commandFlags = 0,
+  payloadBytes = type === WRITE ? lengthBytes : 0,
 ): number {
   const header = Object.assign(new RequestHeader(), {
     type,
     offsetBytes,
     lengthBytes,
     commandFlags,
+    payloadBytes,
   });
-  return validateRequest(header, on);
+  return validateRequest(header, on)?.error ?? OK;
 }
 
 t.test('a header is parsed field by field', (t) => {
@@ -70,13 +81,49 @@ t.test('a header is parsed field by field', (t) => {
           header.type === request.type &&
           (BigInt(header.cookieHigh) << 32n) + BigInt(header.cookieLow) === request.cookie &&
           header.offsetBytes === Number(request.offset) &&
-          header.lengthBytes === request.length
+          header.lengthBytes === request.length &&
+          header.payloadBytes === (request.type === WRITE ? request.length : 0)
         );
       },
     ),
   );
   t.throws(() => {
     parseRequest(Buffer.alloc(28), 1, new RequestHeader());
+  }, RangeError);
+  t.end();
+});
+
+t.test('an extended header, likewise', (t) => {
+  fc.assert(
+    fc.property(
+      fc.record({
+        magic: fc.nat(0xffffffff),
+        flags: fc.nat(0xffff),
+        type: fc.nat(0xffff),
+        cookie: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        offset: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        length: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+      }),
+      fc.nat(10),
+      (request, at) => {
+        const header = new RequestHeader();
+        const bytes = extendedRequestBytes(request);
+        parseExtendedRequest(Buffer.concat([Buffer.alloc(at, 0xee), bytes]), at, header);
+        return (
+          header.magic === request.magic &&
+          header.commandFlags === request.flags &&
+          header.type === request.type &&
+          (BigInt(header.cookieHigh) << 32n) + BigInt(header.cookieLow) === request.cookie &&
+          (BigInt(header.offsetHigh) << 32n) + BigInt(header.offsetLow) === request.offset &&
+          header.offsetBytes === Number(request.offset) &&
+          header.lengthBytes === Number(request.length) &&
+          header.payloadBytes === ((request.flags & PAYLOAD_LEN) === 0 ? 0 : header.lengthBytes)
+        );
+      },
+    ),
+  );
+  t.throws(() => {
+    parseExtendedRequest(Buffer.alloc(32), 1, new RequestHeader());
   }, RangeError);
   t.end();
 });
@@ -165,8 +212,52 @@ t.test('flags', (t) => {
   t.equal(check(full, ZEROES, 0, 512, FUA | NO_HOLE), OK);
   t.equal(check(full, WRITE, 0, 512, NO_HOLE), EINVAL);
   t.equal(check(full, READ, 0, 512, DF), EINVAL);
-  for (const flag of [DF, REQ_ONE, FAST_ZERO, 32, 0x8000]) {
+  for (const flag of [DF, REQ_ONE, FAST_ZERO, PAYLOAD_LEN, 0x8000]) {
     t.equal(check(full, ZEROES, 0, 512, flag), EINVAL);
+  }
+  t.end();
+});
+
+t.test('fast zeroes are refused, where they may be asked for', (t) => {
+  const fast = target(FLUSH_FUA_ZEROES | SEND_FAST_ZERO);
+  t.equal(check(fast, ZEROES, 0, SIZE, FAST_ZERO), ENOTSUP);
+  t.equal(check(fast, ZEROES, 0, 512, FAST_ZERO | NO_HOLE | FUA), ENOTSUP);
+  t.equal(check(fast, ZEROES, 0, SIZE + 1, FAST_ZERO), ENOSPC, 'but first what is wrong');
+  t.equal(check(fast, ZEROES, 0, SIZE), OK, 'never those that need not be fast');
+  t.equal(check(fast, WRITE, 0, 512, FAST_ZERO), EINVAL);
+  t.end();
+});
+
+t.test('what structured replies bring', (t) => {
+  const on = target(FLUSH_FUA_ZEROES | SEND_DF | SEND_CACHE, 'structured');
+  t.equal(check(on, READ, 0, PAYLOAD_MAX, DF), OK);
+  t.equal(check(on, WRITE, 0, 512, DF), EINVAL);
+  t.equal(check(on, CACHE, 0, SIZE), OK, 'an effect may be longer than a payload');
+  t.equal(check(on, CACHE, 1, SIZE), EINVAL);
+  t.equal(check(on, CACHE, 0, 512, DF), EINVAL);
+  t.equal(check(on, BLOCK_STATUS, 0, SIZE), OK);
+  t.equal(check(on, BLOCK_STATUS, 0, SIZE, REQ_ONE | FUA), OK);
+  t.equal(check(on, BLOCK_STATUS, 0, 0), EINVAL);
+  t.equal(check(on, BLOCK_STATUS, 1, SIZE), EINVAL);
+  t.equal(check({ ...on, allocation: false }, BLOCK_STATUS, 0, 512), EINVAL, 'no context');
+  t.equal(check(on, READ, 0, 512, REQ_ONE), EINVAL);
+  t.end();
+});
+
+t.test('what extended headers bring', (t) => {
+  const on = target(FLUSH_FUA_ZEROES | SEND_DF | SEND_CACHE, 'extended');
+  t.equal(check(on, WRITE, 0, 512, PAYLOAD_LEN), OK);
+  t.equal(check(on, WRITE, 0, 512, 0, 0), EINVAL, 'a write has a payload');
+  t.equal(check(on, WRITE, 0, PAYLOAD_MAX + 1, PAYLOAD_LEN), EINVAL);
+  for (const type of [READ, FLUSH, ZEROES, CACHE, BLOCK_STATUS, 99]) {
+    t.equal(check(on, type, 0, 512, PAYLOAD_LEN, 512), EINVAL, 'nothing else has');
+    t.equal(check(on, type, 0, 0, PAYLOAD_LEN, 0), EINVAL);
+  }
+  for (const type of [ZEROES, CACHE, BLOCK_STATUS]) {
+    const error = type === ZEROES ? ENOSPC : EINVAL;
+    for (const lengthBytes of [2 ** 33, 2 ** 53 + 2, 2 ** 64 - 2 ** 11, 2 ** 64]) {
+      t.equal(check(on, type, 0, lengthBytes), error, `${lengthBytes} bytes`);
+    }
   }
   t.end();
 });

@@ -22,7 +22,7 @@ class Notes implements HandshakeSink, RequestSink {
 
   constructor(zeroCopy: boolean) {
     this.receiver = new Receiver(this, zeroCopy);
-    this.receiver.expectRequests(this);
+    this.receiver.expectRequests(this, false);
   }
 
   get stopped(): boolean {

@@ -69,7 +69,8 @@ for (const { mode, zeroCopy } of modes) {
         [{ type: WRITE, offset: MIB - 1, data: Buffer.alloc(2) }, ENOSPC],
         [{ type: WRITE, data: Buffer.alloc(0) }, EINVAL],
         [{ type: WRITE, offset: 2n ** 64n - 1n, data: Buffer.alloc(300_000) }, ENOSPC],
-        [{ type: ZEROES, flags: 16, length: 512 }, EINVAL],
+        [{ type: ZEROES, flags: 16, length: 512 }, ENOTSUP],
+        [{ type: ZEROES, flags: 8, length: 512 }, EINVAL],
       ] as const;
       for (const [request, error] of refused) {
         const cookie = 77n;
