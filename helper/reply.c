@@ -89,6 +89,12 @@ may_uint (struct call *call, const char *key, uint64_t max, uint64_t *value)
 }
 
 bool
+may_bool (struct call *call, const char *key, bool *value)
+{
+  return check_param (call, key, param_bool (call->message, key, value), true);
+}
+
+bool
 may_text (struct call *call, const char *key, char **text)
 {
   return check_param (call, key, param_text (call->message, key, text), true);

@@ -37,6 +37,7 @@ bool need_text (struct call *call, const char *key, char **text);
 /* Parameters that may be absent: *value is then left alone. */
 bool may_uint (struct call *call, const char *key, uint64_t max,
                uint64_t *value);
+bool may_bool (struct call *call, const char *key, bool *value);
 bool may_text (struct call *call, const char *key, char **text);
 bool may_bytes (struct call *call, const char *key, char **text);
 

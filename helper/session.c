@@ -9,6 +9,7 @@
 
 #include "calls.h"
 #include "die.h"
+#include "fence.h"
 #include "io.h"
 #include "library.h"
 
@@ -181,27 +182,44 @@ session_connect (struct call *call)
   return STATE_CONNECTED;
 }
 
+/* Open with the parameters of the call; false after a failure. */
+static bool
+open_disk (struct call *call, const char *path)
+{
+  bool fenced = false;
+  uint64_t flags;
+  VixError error;
+
+  if (!need_uint (call, "flags", UINT32_MAX, &flags)
+      || !may_bool (call, "fence", &fenced))
+    return false;
+  if (fenced && !fence_take (path)) {
+    reply_helper_error (call, "fence", "",
+                        "%s: another program has it open for writing", path);
+    return false;
+  }
+  handle = NULL;
+  error = VIX_CALL (Open, connection, path, (uint32_t)flags, &handle);
+  if (error != VIX_OK) {
+    fence_release ();
+    reply_vix_error (call, "VixDiskLib_Open", error);
+  }
+  return error == VIX_OK;
+}
+
 enum state
 session_open (struct call *call)
 {
   const char *mode = NULL;
   char *path = NULL;
-  uint64_t flags;
-  VixError error;
+  bool is_open;
 
   if (!need_text (call, "path", &path))
     return STATE_CONNECTED;
-  if (!need_uint (call, "flags", UINT32_MAX, &flags)) {
-    free (path);
-    return STATE_CONNECTED;
-  }
-  handle = NULL;
-  error = VIX_CALL (Open, connection, path, (uint32_t)flags, &handle);
+  is_open = open_disk (call, path);
   free (path);
-  if (error != VIX_OK) {
-    reply_vix_error (call, "VixDiskLib_Open", error);
+  if (!is_open)
     return STATE_CONNECTED;
-  }
   io_attach (handle);
   if (library.GetTransportMode != NULL) {
     library_enter ("VixDiskLib_GetTransportMode");
@@ -225,6 +243,7 @@ close_all (enum state state, VixError *error)
     io_drain ();
     io_detach ();
     *error = VIX_CALL (Close, handle);
+    fence_release ();
     if (*error != VIX_OK)
       failed = "VixDiskLib_Close";
   }

@@ -23,7 +23,7 @@ import { RangeLock } from '../supervisor/range-lock.js';
 import { Quarantine } from '../supervisor/quarantine.js';
 import { Supervisor } from '../supervisor/supervisor.js';
 import type { SessionParams } from '../supervisor/open-session.js';
-import { WriteBack } from '../supervisor/write-back.js';
+import { describeRange, WriteBack } from '../supervisor/write-back.js';
 import { type Disk, type DiskClient, DiskRequest, type DiskSession } from './disk.js';
 import { Job, type JobHost, type Piece } from './job.js';
 import { KeptSlots } from './kept-slots.js';
@@ -211,6 +211,8 @@ export class HelperDisk implements Disk, JobHost {
   readonly #memory: DiskMemory;
   readonly #supervisor: Supervisor;
   readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #name: string;
   readonly #closeTimeoutMs: number;
   readonly #locks = new RangeLock();
   readonly #idleJobs: Job[] = [];
@@ -242,6 +244,8 @@ export class HelperDisk implements Disk, JobHost {
     this.#memory = memory;
     this.#supervisor = supervisor;
     this.#clock = options.clock;
+    this.#log = options.log;
+    this.#name = options.name;
     this.#closeTimeoutMs = options.closeTimeoutMs;
   }
 
@@ -331,7 +335,11 @@ export class HelperDisk implements Disk, JobHost {
       const error = await this.#lastFlush();
       if (error !== undefined) reasons.push(`the last flush failed: ${error}`);
       reasons.push(...unflushedLines(this.#memory.keptSlots?.journal.entries ?? []));
+      const lost = this.#memory.writeBack?.lost.list() ?? [];
+      reasons.push(...lost.map((range) => `lost: ${describeRange(range)}`));
     }
+    const summary = this.#supervisor.counters.summary();
+    if (summary !== undefined) this.#log.warning(`${this.#name}: ${summary}`);
     timer.cancel();
     await this.#supervisor.close();
     this.#memory.arenas.close();
@@ -414,10 +422,8 @@ function lend(request: DiskRequest, slots: readonly Slot[], headBytes: number): 
 
 /** A line for each write that was answered and is not durable; the last one counts the rest. */
 function unflushedLines(entries: readonly JournalEntry[]): string[] {
-  const lines = entries.slice(0, UNFLUSHED_LINES_MAX).map(({ startSector, nrSectors }) => {
-    const startBytes = startSector * SECTOR_BYTES;
-    return `not flushed: ${nrSectors * SECTOR_BYTES} bytes at offset ${startBytes}`;
-  });
+  const shown = entries.slice(0, UNFLUSHED_LINES_MAX);
+  const lines = shown.map((entry) => `not flushed: ${describeRange(entry)}`);
   const rest = entries.length - lines.length;
   if (rest > 0) lines.push(`not flushed: ${rest} more writes`);
   return lines;

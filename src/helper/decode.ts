@@ -25,7 +25,7 @@ export interface ResultMessage {
 }
 
 const LOG_LEVELS: readonly string[] = ['debug', 'warning', 'error', 'helper'];
-const HELPER_ERRORS: readonly string[] = ['load', 'symbol', 'state', 'parameter', 'arena'];
+const HELPER_ERRORS: readonly string[] = ['load', 'symbol', 'state', 'parameter', 'arena', 'fence'];
 
 function isVixError(value: unknown): value is number | bigint {
   if (typeof value === 'bigint') return value >= 0n;

@@ -33,7 +33,7 @@ export class HelperCallError extends Error {
   readonly vixError: number | bigint;
   /**
    * Set when the helper itself, not the library, is the cause: load, symbol, state, parameter,
-   * arena.
+   * arena, fence.
    */
   readonly helperError: string | undefined;
 

@@ -76,6 +76,8 @@ export interface OpenParams {
   path: string;
   /** VixDiskLib_Open flags (helper/vixdisklib.h). */
   flags: number;
+  /** Take a lock of our own on the file first: a dead session's writes can't land behind it. */
+  fence?: boolean;
 }
 export interface OpenResult {
   transportMode: string;

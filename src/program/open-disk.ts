@@ -8,6 +8,7 @@ import { startHelper } from '../helper/live-helper.js';
 import { vixErrorPolicy } from '../vddk/errors.js';
 import { findLibraries, type Libraries, type LibrarySearch } from '../vddk/libraries.js';
 import type { DiskParameters } from '../vddk/parameters.js';
+import { unfencedWarning } from '../vddk/transports.js';
 import { checkDisk, identityOfFile } from './check-file.js';
 import { explainOpenFailure } from './explain-open.js';
 import { LibraryLog } from './library-log.js';
@@ -99,6 +100,8 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       errors: vixErrorPolicy,
     });
     libraryLog.opened();
+    const warning = readOnly ? undefined : unfencedWarning(disk.facts.transportMode);
+    if (warning !== undefined) log.warning(`${file}: ${warning}`);
     const searched = options.engine === 'auto' && options.libdir === undefined;
     const engine = describeEngine(libraries, searched, disk.facts.hello.library);
     return { disk, engine };

@@ -57,7 +57,12 @@ export function sessionOf(options: SessionOptions, libraries: Libraries): Sessio
       config: options.config,
     },
     connect: connectParams(options),
-    open: { path: options.file, flags: openFlags(options) },
+    open: {
+      path: options.file,
+      flags: openFlags(options),
+      // The built-in engine takes its own locks, and so does a remote host.
+      fence: !options.readOnly && options.remote === undefined && libraries.engine !== 'builtin',
+    },
     ...(options.create && {
       create: { params: { path: options.file, ...options.create }, done: false },
     }),

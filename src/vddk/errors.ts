@@ -68,6 +68,10 @@ function helperTrouble(kind: string, text: string): VddkNbdError {
         hint: 'Use VDDK 5.1.1 or newer, or engine=builtin for a local file.',
         details,
       });
+    case 'fence':
+      return new VddkNbdError('START', text, {
+        hint: 'Stop that program, or serve the disk read-only (-r).',
+      });
     default:
       return new VddkNbdError('HELPER', `the helper could not start: ${kind}: ${text}`, {
         hint: 'Run again with -v, and report this.',
