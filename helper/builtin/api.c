@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "create.h"
 #include "errors.h"
 #include "handles.h"
@@ -27,9 +28,14 @@ VixDiskLib_InitEx (uint32_t major, uint32_t minor,
                    VixDiskLibGenericLogFunc *warn,
                    VixDiskLibGenericLogFunc *panic __attribute__ ((unused)),
                    const char *lib_dir __attribute__ ((unused)),
-                   const char *config_file __attribute__ ((unused)))
+                   const char *config_file)
 {
+  VixError err;
+
   log_set (log, warn);
+  err = config_load (config_file);
+  if (err != VIX_OK)
+    return err;
   atomic_store (&initialized, true);
   log_debug ("built-in VMDK engine, asked for version %u.%u", major, minor);
   return VIX_OK;
@@ -148,7 +154,7 @@ VixDiskLib_Open (VixDiskLibConnection connection, const char *path,
 {
   struct connection *c = handles_find_connection (connection);
   struct handle *h;
-  bool writable;
+  unsigned how = 0;
   VixError err;
 
   if (!path || !handle)
@@ -156,19 +162,23 @@ VixDiskLib_Open (VixDiskLibConnection connection, const char *path,
   *handle = NULL;
   if (!c)
     return VIX_E_DISK_INVALID_CONNECTION;
-  writable = !c->read_only && !(flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY);
+  if (!c->read_only && !(flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY))
+    how |= DISK_WRITABLE;
+  if (flags & VIXDISKLIB_FLAG_OPEN_SINGLE_LINK)
+    how |= DISK_SINGLE_LINK;
   h = calloc (1, sizeof *h);
   if (!h)
     return VIX_E_OUT_OF_MEMORY;
-  err = disk_open (path, writable, &h->disk);
+  err = disk_open (path, how, &h->disk);
   if (err != VIX_OK) {
     free (h);
     return err;
   }
   h->connection = c;
   handles_add (h);
-  log_debug ("%s: open %s, %s", path, writable ? "for writing" : "read-only",
-             h->disk->descriptor->create_type);
+  log_debug ("%s: open %s, %s, %zu links", path,
+             how & DISK_WRITABLE ? "for writing" : "read-only",
+             disk_descriptor (h->disk)->create_type, h->disk->nr_links);
   *handle = h;
   return VIX_OK;
 }
@@ -177,18 +187,29 @@ VixError
 VixDiskLib_Close (VixDiskLibHandle handle)
 {
   struct handle *h = handles_remove (handle);
+  VixError err;
 
   if (!h)
     return VIX_E_INVALID_HANDLE;
-  disk_close (h->disk);
+  err = disk_close (h->disk);
   free (h);
-  return VIX_OK;
+  return err;
 }
 
 const char *
 VixDiskLib_GetTransportMode (VixDiskLibHandle handle)
 {
   return handles_find (handle) ? transport_mode : NULL;
+}
+
+static void
+free_info (VixDiskLibInfo *info)
+{
+  if (!info)
+    return;
+  free (info->parentFileNameHint);
+  free (info->uuid);
+  free (info);
 }
 
 VixError
@@ -206,16 +227,18 @@ VixDiskLib_GetInfo (VixDiskLibHandle handle, VixDiskLibInfo **info)
   i = calloc (1, sizeof *i);
   if (!i)
     return VIX_E_OUT_OF_MEMORY;
-  d = h->disk->descriptor;
+  d = disk_descriptor (h->disk);
   i->physGeo = d->geometry;
   i->biosGeo = d->bios_geometry.cylinders ? d->bios_geometry : d->geometry;
   i->capacity = h->disk->nr_sectors;
   i->adapterType = descriptor_adapter (d);
-  i->numLinks = 1;
+  i->numLinks = (int)h->disk->nr_links;
   i->logicalSectorSize = VIXDISKLIB_SECTOR_SIZE;
   i->physicalSectorSize = VIXDISKLIB_SECTOR_SIZE;
-  if (d->uuid && !(i->uuid = strdup (d->uuid))) {
-    free (i);
+  if ((d->uuid && !(i->uuid = strdup (d->uuid)))
+      || (d->parent_hint
+          && !(i->parentFileNameHint = strdup (d->parent_hint)))) {
+    free_info (i);
     return VIX_E_OUT_OF_MEMORY;
   }
   *info = i;
@@ -225,9 +248,7 @@ VixDiskLib_GetInfo (VixDiskLibHandle handle, VixDiskLibInfo **info)
 void
 VixDiskLib_FreeInfo (VixDiskLibInfo *info)
 {
-  if (info)
-    free (info->uuid);
-  free (info);
+  free_info (info);
 }
 
 VixError

@@ -9,9 +9,10 @@
 
 #include "file.h"
 
-#define COWD_HEADER_BYTES   2048
-#define COWD_GTES_PER_TABLE 4096
-#define COWD_UNCLEAN_BYTE   1648
+#define COWD_HEADER_BYTES     2048
+#define COWD_GTES_PER_TABLE   4096
+#define COWD_UNCLEAN_BYTE     1648
+#define COWD_FREE_SECTOR_BYTE 28
 
 struct cowd_header {
   uint32_t version;

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "log.h"
+#include "text.h"
 
 /* Where we are, for messages. */
 struct place {
@@ -151,13 +152,31 @@ parse_extent_file (const struct place *at, char *rest,
   if (has_offset
       && !parse_number (word, 10, MAX_DISK_SECTORS, &extent->offset_sector))
     return invalid (at, "the offset of the extent is not a sector number");
-  if (extent->type == EXTENT_FLAT && !has_offset)
+  if (strcasecmp (extent->type_name, "FLAT") == 0 && !has_offset)
     return invalid (at, "a FLAT extent needs an offset");
-  if (extent->type == EXTENT_SPARSE && extent->offset_sector != 0)
-    return invalid (at, "a SPARSE extent can't have an offset");
+  if (extent->type != EXTENT_FLAT && extent->offset_sector != 0)
+    return invalid (at, "only a flat extent can have an offset");
   if (*trim (rest) != '\0')
     return invalid (at, "there is something behind the extent's offset");
   return VIX_OK;
+}
+
+static enum extent_type
+find_type (const char *name)
+{
+  static const struct {
+    const char *name;
+    enum extent_type type;
+  } types[] = {
+    { "FLAT", EXTENT_FLAT },       { "VMFS", EXTENT_FLAT },
+    { "SPARSE", EXTENT_SPARSE },   { "ZERO", EXTENT_ZERO },
+    { "VMFSSPARSE", EXTENT_COWD }, { "SESPARSE", EXTENT_SESPARSE },
+  };
+
+  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+    if (strcasecmp (name, types[i].name) == 0)
+      return types[i].type;
+  return EXTENT_OTHER;
 }
 
 static VixError
@@ -174,11 +193,8 @@ parse_extent (const struct place *at, struct descriptor *d, char *line)
     return invalid (at, "the size of the extent is not a number of sectors "
                         "up to 64 TiB");
   extent.type_name = next_word (&line);
-  if (strcasecmp (extent.type_name, "FLAT") == 0)
-    extent.type = EXTENT_FLAT;
-  else if (strcasecmp (extent.type_name, "SPARSE") == 0)
-    extent.type = EXTENT_SPARSE;
-  if (extent.type != EXTENT_OTHER) {
+  extent.type = find_type (extent.type_name);
+  if (extent.type != EXTENT_OTHER && extent.type != EXTENT_ZERO) {
     err = parse_extent_file (at, line, &extent);
     if (err != VIX_OK)
       return err;
@@ -236,6 +252,11 @@ set_key (const struct place *at, struct descriptor *d, const char *key,
     d->parent_hint = value;
   else if (strcasecmp (key, "changeTrackPath") == 0)
     d->change_track_path = value;
+  else if (strcasecmp (key, "CID") == 0) {
+    /* Only a child asks for it, and then finds that it does not fit. */
+    if (parse_number (value, 16, UINT32_MAX, &number))
+      d->cid = (uint32_t)number;
+  }
   else if (strcasecmp (key, "parentCID") == 0) {
     if (!parse_number (value, 16, UINT32_MAX, &number))
       return invalid (at, "parentCID is not a hexadecimal number");
@@ -338,8 +359,9 @@ descriptor_parse (const char *path, const char *text, size_t length,
   if (!d)
     return VIX_E_OUT_OF_MEMORY;
   d->parent_cid = NO_PARENT_CID;
-  d->text = strndup (text, length);
-  err = d->text ? parse_lines (&at, d) : VIX_E_OUT_OF_MEMORY;
+  err = text_decode (path, text, length, &d->text, &d->encoding);
+  if (err == VIX_OK)
+    err = parse_lines (&at, d);
   if (err != VIX_OK) {
     descriptor_free (d);
     return err;
@@ -352,6 +374,7 @@ void
 descriptor_free (struct descriptor *d)
 {
   free (d->extents);
+  free (d->encoding);
   free (d->text);
   free (d);
 }
@@ -365,7 +388,8 @@ descriptor_adapter (const struct descriptor *d)
     return VIXDISKLIB_ADAPTER_IDE;
   if (strcasecmp (type, "buslogic") == 0)
     return VIXDISKLIB_ADAPTER_SCSI_BUSLOGIC;
-  if (strcasecmp (type, "lsilogic") == 0)
+  if (strcasecmp (type, "lsilogic") == 0 || strcasecmp (type, "lsisas1068") == 0
+      || strcasecmp (type, "pvscsi") == 0)
     return VIXDISKLIB_ADAPTER_SCSI_LSILOGIC;
   return VIXDISKLIB_ADAPTER_UNKNOWN;
 }

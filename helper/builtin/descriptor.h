@@ -19,12 +19,22 @@
 /* VMware's largest disk has 62 TiB.  In sectors. */
 #define MAX_DISK_SECTORS (UINT64_C (64) << 31)
 
+/* Links of a chain, VMware's limit. */
+#define MAX_LINKS 255
+
 /* parentCID of a disk that has no parent. */
 #define NO_PARENT_CID 0xffffffffU
 
 enum extent_access { ACCESS_RW, ACCESS_RDONLY, ACCESS_NOACCESS };
 
-enum extent_type { EXTENT_FLAT, EXTENT_SPARSE, EXTENT_OTHER };
+enum extent_type {
+  EXTENT_FLAT, /* and VMFS */
+  EXTENT_SPARSE,
+  EXTENT_ZERO,
+  EXTENT_COWD,
+  EXTENT_SESPARSE,
+  EXTENT_OTHER
+};
 
 /* One extent line.  Strings live as long as the descriptor. */
 struct descriptor_extent {
@@ -32,17 +42,19 @@ struct descriptor_extent {
   uint64_t nr_sectors; /* at least 1 */
   enum extent_type type;
   const char *type_name;
-  const char *name;       /* not NULL for FLAT and SPARSE */
+  const char *name;       /* not NULL for those that have a file */
   uint64_t offset_sector; /* where in the file; FLAT only */
 };
 
 struct descriptor {
-  char *text; /* owns the strings */
+  char *text;     /* owns the strings; in UTF-8 */
+  char *encoding; /* the file's, if it is another one; else NULL */
   const char *create_type;
   const char *parent_hint;       /* or NULL */
   const char *change_track_path; /* or NULL */
   const char *adapter_type;      /* or NULL */
   const char *uuid;              /* or NULL */
+  uint32_t cid;                  /* 0 if it has none */
   uint32_t parent_cid;
   bool encrypted;
   VixDiskLibGeometry geometry;

@@ -1,94 +1,154 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * I/O on an open disk: checks ranges and hands them to the extents.
- * (Opening is in disk-open.c.)
+ * I/O on an open disk: checks ranges and hands them to the links.  What one
+ * link lacks is asked of the next; the last one's gaps are zeroes.
  */
 #include "disk.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 
-static VixError
-check_range (const struct disk *disk, uint64_t sector, uint64_t nr_sectors)
+static const char *
+path_of (const struct disk *disk)
+{
+  return disk->links[0].files->path;
+}
+
+VixError
+disk_check_range (const struct disk *disk, uint64_t sector, uint64_t nr_sectors,
+                  bool write)
 {
   if (nr_sectors == 0)
     return log_fail (VIX_E_INVALID_ARG, "%s: a request of 0 sectors",
-                     disk->files->path);
+                     path_of (disk));
   if (sector > disk->nr_sectors || nr_sectors > disk->nr_sectors - sector)
     return log_fail (VIX_E_DISK_OUTOFRANGE,
                      "%s: a request for %" PRIu64 " sectors at %" PRIu64
                      " is outside the disk's %" PRIu64,
-                     disk->files->path, nr_sectors, sector, disk->nr_sectors);
+                     path_of (disk), nr_sectors, sector, disk->nr_sectors);
+  if (write && !disk->writable)
+    return log_fail (VIX_E_FILE_READ_ONLY, "%s: the disk is open read-only",
+                     path_of (disk));
   return VIX_OK;
 }
 
-/* The extent that holds sector, which is inside the disk. */
-static struct extent *
-find_extent (const struct disk *disk, uint64_t sector)
+/* The number of sectors of a range that a link has: its parents may be
+ * shorter.
+ */
+static uint64_t
+sectors_in_link (const struct link *link, uint64_t sector, uint64_t nr_sectors)
 {
-  size_t low = 0;
-  size_t high = disk->nr_extents - 1;
+  uint64_t left = sector < link->nr_sectors ? link->nr_sectors - sector : 0;
 
-  while (low < high) {
-    size_t middle = (low + high + 1) / 2;
-
-    if (disk->extents[middle]->start_sector <= sector)
-      low = middle;
-    else
-      high = middle - 1;
-  }
-  return disk->extents[low];
+  return nr_sectors < left ? nr_sectors : left;
 }
 
-/* Makes *sector relative to its extent, and cuts *nr_sectors to the extent. */
-static struct extent *
-enter_extent (const struct disk *disk, uint64_t *sector, uint64_t *nr_sectors)
+/* Reads from the link at index and those below it. */
+static VixError
+read_from (const struct disk *disk, size_t index, uint64_t sector,
+           uint64_t nr_sectors, uint8_t *buf)
 {
-  struct extent *extent = find_extent (disk, *sector);
-  uint64_t left;
+  const struct link *link = &disk->links[index];
+  uint64_t inside = 0;
+  VixError err = VIX_OK;
 
-  *sector -= extent->start_sector;
-  left = extent->nr_sectors - *sector;
-  if (*nr_sectors > left)
-    *nr_sectors = left;
-  return extent;
+  if (index < disk->nr_links)
+    inside = sectors_in_link (link, sector, nr_sectors);
+  memset (buf + inside * VIXDISKLIB_SECTOR_SIZE, 0,
+          (nr_sectors - inside) * VIXDISKLIB_SECTOR_SIZE);
+  while (err == VIX_OK && inside > 0) {
+    uint64_t at = sector;
+    uint64_t n = inside;
+    struct extent *extent = link_enter (link, &at, &n);
+    struct span span;
+
+    err = extent->ops->span (extent, at, n, &span);
+    if (err != VIX_OK)
+      return err;
+    n = span.nr_sectors;
+    if (span.kind == SPAN_DATA)
+      err = extent->ops->read (extent, at, &span, buf);
+    else if (span.kind == SPAN_ABSENT)
+      err = read_from (disk, index + 1, sector, n, buf);
+    else
+      memset (buf, 0, n * VIXDISKLIB_SECTOR_SIZE);
+    sector += n;
+    inside -= n;
+    buf += n * VIXDISKLIB_SECTOR_SIZE;
+  }
+  return err;
+}
+
+/* struct below's function: what is under the top link. */
+static VixError
+read_below (const struct below *below, uint64_t disk_sector,
+            uint64_t nr_sectors, uint8_t *buf)
+{
+  const struct disk_below *b = (const struct disk_below *)below;
+
+  return read_from (b->disk, 1, disk_sector, nr_sectors, buf);
 }
 
 VixError
 disk_read (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
            uint8_t *buf)
 {
-  VixError err = check_range (disk, sector, nr_sectors);
+  VixError err = disk_check_range (disk, sector, nr_sectors, false);
 
-  while (err == VIX_OK && nr_sectors > 0) {
-    uint64_t at = sector;
-    uint64_t n = nr_sectors;
-    struct extent *extent = enter_extent (disk, &at, &n);
-
-    err = extent->ops->read (extent, at, n, buf);
-    sector += n;
-    nr_sectors -= n;
-    buf += n * VIXDISKLIB_SECTOR_SIZE;
-  }
+  if (err != VIX_OK)
+    return err;
+  if (!file_nowait)
+    pthread_rwlock_rdlock (&disk->lock);
+  else if (pthread_rwlock_tryrdlock (&disk->lock) != 0)
+    return FILE_WOULD_BLOCK;
+  err = read_from (disk, 0, sector, nr_sectors, buf);
+  pthread_rwlock_unlock (&disk->lock);
   return err;
 }
 
-VixError
-disk_write (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
-            const uint8_t *buf)
+/* Before the first write: children and other writers must see that this is no
+ * longer the disk they know.
+ */
+static VixError
+change_cid (struct disk *disk)
 {
-  VixError err = check_range (disk, sector, nr_sectors);
+  const struct link *top = &disk->links[0];
+  VixError err = VIX_OK;
+  uint32_t cid;
 
-  if (err == VIX_OK && !disk->writable)
-    return log_fail (VIX_E_FILE_READ_ONLY, "%s: the disk is open read-only",
-                     disk->files->path);
+  pthread_mutex_lock (&disk->first_write);
+  if (!atomic_load (&disk->cid_changed)) {
+    cid = cid_choose (top->descriptor->cid);
+    kill_log_new_cid (disk->kill_log, cid, false);
+    err = cid_write (&top->text, cid);
+    if (err == VIX_OK) {
+      kill_log_new_cid (disk->kill_log, cid, true);
+      atomic_store (&disk->cid_changed, true);
+    }
+  }
+  pthread_mutex_unlock (&disk->first_write);
+  return err;
+}
+
+static VixError
+write_extents (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
+               const uint8_t *buf)
+{
+  VixError err = VIX_OK;
+
   while (err == VIX_OK && nr_sectors > 0) {
     uint64_t at = sector;
     uint64_t n = nr_sectors;
-    struct extent *extent = enter_extent (disk, &at, &n);
+    struct extent *extent = link_enter (&disk->links[0], &at, &n);
 
+    if (extent->read_only && extent->file)
+      return log_fail (VIX_E_FILE_READ_ONLY,
+                       "%s: the descriptor forbids writing to this part of "
+                       "the disk (RDONLY)",
+                       extent->file->path);
     err = extent->ops->write (extent, at, n, buf);
     sector += n;
     nr_sectors -= n;
@@ -97,43 +157,167 @@ disk_write (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
   return err;
 }
 
+/* Data first, then what points to it, each made durable.  With the lock held
+ * alone.
+ */
+static VixError
+commit (struct disk *disk)
+{
+  const struct link *top = &disk->links[0];
+  bool dirty = false;
+  VixError err = VIX_OK;
+
+  for (struct file *file = top->files; err == VIX_OK && file; file = file->next)
+    err = file_flush (file);
+  for (size_t i = 0; err == VIX_OK && i < top->nr_extents; i++) {
+    struct extent *extent = top->extents[i];
+
+    if (!extent->ops->is_dirty || !extent->ops->is_dirty (extent))
+      continue;
+    dirty = true;
+    err = extent->ops->commit (extent);
+  }
+  if (err != VIX_OK || !dirty)
+    return err;
+  for (struct file *file = top->files; err == VIX_OK && file; file = file->next)
+    err = file_flush (file);
+  for (size_t i = 0; err == VIX_OK && i < top->nr_extents; i++)
+    if (top->extents[i]->ops->committed)
+      top->extents[i]->ops->committed (top->extents[i]);
+  if (err == VIX_OK)
+    kill_log_clear (disk->kill_log);
+  return err;
+}
+
 VixError
 disk_flush (struct disk *disk)
 {
-  VixError first = VIX_OK;
+  VixError err;
 
-  for (struct file *file = disk->files; file; file = file->next) {
-    VixError err = file_flush (file);
+  if (!disk->writable)
+    return VIX_OK;
+  pthread_rwlock_wrlock (&disk->lock);
+  err = commit (disk);
+  pthread_rwlock_unlock (&disk->lock);
+  return err;
+}
 
-    if (first == VIX_OK)
-      first = err;
+/* Also when others have committed while we waited: then it does nothing. */
+static VixError
+commit_if_due (struct disk *disk)
+{
+  VixError err = VIX_OK;
+
+  pthread_rwlock_wrlock (&disk->lock);
+  if (kill_log_wants_commit (disk->kill_log))
+    err = commit (disk);
+  pthread_rwlock_unlock (&disk->lock);
+  return err;
+}
+
+VixError
+disk_write (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
+            const uint8_t *buf)
+{
+  VixError err = disk_check_range (disk, sector, nr_sectors, true);
+
+  if (err != VIX_OK)
+    return err;
+  pthread_rwlock_rdlock (&disk->lock);
+  if (!atomic_load (&disk->cid_changed))
+    err = change_cid (disk);
+  if (err == VIX_OK)
+    err = write_extents (disk, sector, nr_sectors, buf);
+  pthread_rwlock_unlock (&disk->lock);
+  if (err == VIX_OK && kill_log_wants_commit (disk->kill_log))
+    err = commit_if_due (disk);
+  return err;
+}
+
+static VixError
+next_run_in (struct disk *disk, size_t index, uint64_t sector,
+             uint64_t max_sectors, bool *allocated, uint64_t *nr_sectors)
+{
+  const struct link *link = &disk->links[index];
+  uint64_t at = sector;
+  uint64_t inside = 0;
+  struct extent *extent;
+  struct span span;
+  VixError err;
+
+  if (index < disk->nr_links)
+    inside = sectors_in_link (link, sector, max_sectors);
+  if (inside == 0) {
+    *allocated = false;
+    *nr_sectors = max_sectors;
+    return VIX_OK;
   }
-  return first;
+  extent = link_enter (link, &at, &inside);
+  err = (extent->ops->map ? extent->ops->map
+                          : extent->ops->span) (extent, at, inside, &span);
+  if (err != VIX_OK)
+    return err;
+  if (span.kind == SPAN_ABSENT)
+    return next_run_in (disk, index + 1, sector, span.nr_sectors, allocated,
+                        nr_sectors);
+  *allocated = span.kind == SPAN_DATA;
+  *nr_sectors = span.nr_sectors;
+  return VIX_OK;
 }
 
 VixError
 disk_next_run (struct disk *disk, uint64_t sector, uint64_t max_sectors,
                bool *allocated, uint64_t *nr_sectors)
 {
-  struct extent *extent = enter_extent (disk, &sector, &max_sectors);
+  VixError err;
 
-  return extent->ops->next_run (extent, sector, max_sectors, allocated,
-                                nr_sectors);
+  pthread_rwlock_rdlock (&disk->lock);
+  err = next_run_in (disk, 0, sector, max_sectors, allocated, nr_sectors);
+  pthread_rwlock_unlock (&disk->lock);
+  return err;
+}
+
+const struct descriptor *
+disk_descriptor (const struct disk *disk)
+{
+  return disk->links[0].descriptor;
 }
 
 void
+disk_set_below (struct disk *disk)
+{
+  disk->below = (struct disk_below){ .below.read = read_below, .disk = disk };
+}
+
+/* The header says that all is well only if it is. */
+static VixError
+finish (struct disk *disk)
+{
+  const struct link *top = &disk->links[0];
+  VixError err = commit (disk);
+
+  for (size_t i = 0; err == VIX_OK && i < top->nr_extents; i++)
+    if (top->extents[i]->ops->finish)
+      err = top->extents[i]->ops->finish (top->extents[i]);
+  for (struct file *file = top->files; err == VIX_OK && file; file = file->next)
+    err = file_flush (file);
+  return err;
+}
+
+VixError
 disk_close (struct disk *disk)
 {
-  struct file *next;
+  VixError err = VIX_OK;
 
-  for (size_t i = 0; i < disk->nr_extents; i++)
-    disk->extents[i]->ops->close (disk->extents[i]);
-  free (disk->extents);
-  for (struct file *file = disk->files; file; file = next) {
-    next = file->next;
-    file_close (file);
-  }
-  if (disk->descriptor)
-    descriptor_free (disk->descriptor);
+  if (disk->writable && disk->nr_links > 0 && disk->nr_sectors > 0
+      && atomic_load (&disk->cid_changed))
+    err = finish (disk);
+  for (size_t i = 0; i < disk->nr_links; i++)
+    link_close (&disk->links[i]);
+  free (disk->links);
+  kill_log_close (disk->kill_log);
+  pthread_rwlock_destroy (&disk->lock);
+  pthread_mutex_destroy (&disk->first_write);
   free (disk);
+  return err;
 }

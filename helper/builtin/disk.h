@@ -1,31 +1,58 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A disk: the extents that its descriptor names, one after the other.  All
- * ranges are checked here; extents only get ranges inside them.
+ * A disk: a chain of links, of which the first is written and each of the
+ * others has what those before it lack.  All ranges are checked here.
  */
 #ifndef BUILTIN_DISK_H
 #define BUILTIN_DISK_H
 
-#include "extent.h"
+#include <pthread.h>
 
-struct disk {
-  struct descriptor *descriptor;
-  struct file *files; /* the descriptor's first */
-  struct extent **extents;
-  size_t nr_extents;
-  uint64_t nr_sectors;
-  bool writable;
+#include "link.h"
+
+/* How a disk is opened. */
+enum { DISK_WRITABLE = 1, DISK_SINGLE_LINK = 2 };
+
+struct disk;
+
+/* What absent parts of the top link are read from. */
+struct disk_below {
+  struct below below;
+  struct disk *disk;
 };
 
-/* Opens the VMDK at path and takes its locks.  Any error has been warned
- * about, except OUT_OF_MEMORY.
+struct disk {
+  struct link *links; /* the top one first */
+  size_t nr_links;
+  uint64_t nr_sectors;
+  bool writable;
+  struct disk_below below;
+  struct kill_log *kill_log; /* of the top link */
+  /* Requests share it, a commit has it alone. */
+  pthread_rwlock_t lock;
+  pthread_mutex_t first_write;
+  atomic_bool cid_changed;
+};
+
+/* Opens the VMDK at path with its parents and takes their locks.  Any error
+ * has been warned about, except OUT_OF_MEMORY.
  */
-VixError disk_open (const char *path, bool writable, struct disk **out);
+VixError disk_open (const char *path, unsigned flags, struct disk **out);
 
-/* Closes the files; what was not flushed stays in the page cache. */
-void disk_close (struct disk *disk);
+/* Commits what is not yet, and closes the files.  What was not flushed before
+ * may be lost in a power cut, but nothing else.
+ */
+VixError disk_close (struct disk *disk);
 
-/* DISK_OUTOFRANGE if the range is not inside the disk. */
+/* Makes disk->below read what is under the top link. */
+void disk_set_below (struct disk *disk);
+
+/* The descriptor that a user means: the top link's. */
+const struct descriptor *disk_descriptor (const struct disk *disk);
+
+/* DISK_OUTOFRANGE if the range is not inside the disk.  FILE_WOULD_BLOCK if
+ * the thread may not wait (file_nowait).
+ */
 VixError disk_read (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
                     uint8_t *buf);
 
@@ -33,13 +60,17 @@ VixError disk_read (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
 VixError disk_write (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
                      const uint8_t *buf);
 
-/* Makes all completed writes durable.  A file that could not be flushed is
- * flushed again the next time.
+/* The checks of both, which need no I/O. */
+VixError disk_check_range (const struct disk *disk, uint64_t sector,
+                           uint64_t nr_sectors, bool write);
+
+/* Makes all completed writes durable.  What could not be flushed is flushed
+ * again the next time.
  */
 VixError disk_flush (struct disk *disk);
 
-/* Whether sector is allocated, and up to where (1 to max_sectors) the same
- * surely holds.
+/* Whether sector is allocated in any link, and up to where (1 to max_sectors)
+ * the same surely holds.
  */
 VixError disk_next_run (struct disk *disk, uint64_t sector,
                         uint64_t max_sectors, bool *allocated,

@@ -41,6 +41,7 @@ static const struct {
   { VIX_E_DISK_OPENPARENT, "The parent of the disk could not be opened" },
   { VIX_E_DISK_NOTSUPPORTED, "This kind of disk is not supported" },
   { VIX_E_DISK_TOOMANYOPENFILES, "Too many files are open" },
+  { VIX_E_DISK_INVALIDCHAIN, "The links of the disk do not fit together" },
   { VIX_E_DISK_INVALID_CONNECTION, "The connection is not valid" },
   { VIX_E_DISK_INVALIDDISK, "The disk is damaged or truncated" },
   { VIX_ASYNC, "The request was accepted" },

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "errors.h"
@@ -18,6 +19,8 @@
 
 /* Linux transfers at most this many bytes in one call. */
 #define MAX_TRANSFER_BYTES 0x7ffff000
+
+_Thread_local bool file_nowait;
 
 static VixError
 open_failed (const char *path, bool writable, int errnum)
@@ -153,11 +156,25 @@ file_close (struct file *file)
   free (file);
 }
 
+/* What is in memory already is read at once, else the caller comes back from
+ * where it may wait.
+ */
+static VixError
+read_nowait (struct file *file, void *buf, uint64_t length, uint64_t offset)
+{
+  struct iovec iov = { .iov_base = buf, .iov_len = length };
+  ssize_t r = preadv2 (file->fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
+
+  return r == (ssize_t)length ? VIX_OK : FILE_WOULD_BLOCK;
+}
+
 VixError
 file_read (struct file *file, void *buf, uint64_t length, uint64_t offset)
 {
   uint8_t *p = buf;
 
+  if (file_nowait)
+    return read_nowait (file, buf, length, offset);
   while (length > 0) {
     size_t n = length < MAX_TRANSFER_BYTES ? length : MAX_TRANSFER_BYTES;
     ssize_t r = pread (file->fd, p, n, (off_t)offset);
@@ -196,7 +213,7 @@ file_write (struct file *file, const void *buf, uint64_t length,
 {
   const uint8_t *p = buf;
 
-  file->dirty = true;
+  atomic_store (&file->dirty, true);
   while (length > 0) {
     size_t n = length < MAX_TRANSFER_BYTES ? length : MAX_TRANSFER_BYTES;
     ssize_t r = pwrite (file->fd, p, n, (off_t)offset);
@@ -216,9 +233,21 @@ file_write (struct file *file, const void *buf, uint64_t length,
 }
 
 VixError
+file_zero (struct file *file, const uint8_t *buf, uint64_t length,
+           uint64_t offset)
+{
+  atomic_store (&file->dirty, true);
+  if (fallocate (file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                 (off_t)offset, (off_t)length)
+      == 0)
+    return VIX_OK;
+  return file_write (file, buf, length, offset);
+}
+
+VixError
 file_resize (struct file *file, uint64_t size)
 {
-  file->dirty = true;
+  atomic_store (&file->dirty, true);
   while (ftruncate (file->fd, (off_t)size) == -1) {
     if (errno != EINTR)
       return log_fail (error_from_errno (errno),

@@ -47,6 +47,12 @@ char *file_sibling (const char *path, const char *name);
  */
 VixError file_lock (struct file *file);
 
+/* A thread that may not wait sets this: then a read that would have to ends
+ * with FILE_WOULD_BLOCK, which never leaves the library.
+ */
+extern _Thread_local bool file_nowait;
+#define FILE_WOULD_BLOCK (UINT64_C (1) << 63)
+
 /* Reads exactly length bytes; less is an error. */
 VixError file_read (struct file *file, void *buf, uint64_t length,
                     uint64_t offset);
@@ -54,6 +60,10 @@ VixError file_read (struct file *file, void *buf, uint64_t length,
 /* Writes all; on an error a part may have been written. */
 VixError file_write (struct file *file, const void *buf, uint64_t length,
                      uint64_t offset);
+
+/* Makes it zeroes and frees its room, or writes them (buf has them). */
+VixError file_zero (struct file *file, const uint8_t *buf, uint64_t length,
+                    uint64_t offset);
 
 /* Sets the size in bytes; new bytes are zero. */
 VixError file_resize (struct file *file, uint64_t size);

@@ -24,10 +24,20 @@ file_offset (const struct extent *extent, uint64_t sector)
 }
 
 static VixError
-flat_read (struct extent *extent, uint64_t sector, uint64_t nr_sectors,
+flat_span (struct extent *extent __attribute__ ((unused)),
+           uint64_t sector __attribute__ ((unused)), uint64_t max_sectors,
+           struct span *span)
+{
+  *span = (struct span){ .kind = SPAN_DATA, .nr_sectors = max_sectors };
+  return VIX_OK;
+}
+
+static VixError
+flat_read (struct extent *extent, uint64_t sector, const struct span *span,
            uint8_t *buf)
 {
-  return file_read (extent->file, buf, nr_sectors * VIXDISKLIB_SECTOR_SIZE,
+  return file_read (extent->file, buf,
+                    span->nr_sectors * VIXDISKLIB_SECTOR_SIZE,
                     file_offset (extent, sector));
 }
 
@@ -39,28 +49,29 @@ flat_write (struct extent *extent, uint64_t sector, uint64_t nr_sectors,
                      file_offset (extent, sector));
 }
 
-/* Holes of the file read as zeroes and are not allocated.  A sector that is
- * partly data is data.
- */
+/* Holes of the file read as zeroes.  A sector that is partly data is data. */
 static VixError
-flat_next_run (struct extent *extent, uint64_t sector, uint64_t max_sectors,
-               bool *allocated, uint64_t *nr_sectors)
+flat_map (struct extent *extent, uint64_t sector, uint64_t max_sectors,
+          struct span *span)
 {
   uint64_t from = file_offset (extent, sector);
   uint64_t end = from + max_sectors * VIXDISKLIB_SECTOR_SIZE;
-  uint64_t until;
+  uint64_t until, n;
+  bool data;
   VixError err;
 
-  err = file_next_data (extent->file, from, end, allocated, &until);
+  err = file_next_data (extent->file, from, end, &data, &until);
   if (err != VIX_OK)
     return err;
-  *nr_sectors = (until - from) / VIXDISKLIB_SECTOR_SIZE;
-  if (*nr_sectors < max_sectors && (*allocated || *nr_sectors == 0)) {
-    *allocated = true;
-    *nr_sectors += (until - from) % VIXDISKLIB_SECTOR_SIZE != 0;
-    if (*nr_sectors == 0) /* a hole was punched while we looked */
-      *nr_sectors = 1;
+  n = (until - from) / VIXDISKLIB_SECTOR_SIZE;
+  if (n < max_sectors && (data || n == 0)) {
+    data = true;
+    n += (until - from) % VIXDISKLIB_SECTOR_SIZE != 0;
+    if (n == 0) /* a hole was punched while we looked */
+      n = 1;
   }
+  *span
+      = (struct span){ .kind = data ? SPAN_DATA : SPAN_ZERO, .nr_sectors = n };
   return VIX_OK;
 }
 
@@ -71,9 +82,10 @@ flat_close (struct extent *extent)
 }
 
 static const struct extent_ops flat_ops = {
+  .span = flat_span,
+  .map = flat_map,
   .read = flat_read,
   .write = flat_write,
-  .next_run = flat_next_run,
   .close = flat_close,
 };
 

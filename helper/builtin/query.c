@@ -22,14 +22,14 @@ check_arguments (const struct disk *disk, uint64_t start, uint64_t nr,
     return log_fail (VIX_E_INVALID_ARG,
                      "%s: allocated blocks can be asked for in 1 to %d whole "
                      "chunks of at least %d sectors",
-                     disk->files->path, VIXDISKLIB_MAX_CHUNK_NUMBER,
+                     disk->links[0].files->path, VIXDISKLIB_MAX_CHUNK_NUMBER,
                      VIXDISKLIB_MIN_CHUNK_SIZE);
   whole = disk->nr_sectors / chunk * chunk;
   if (start > whole || nr > whole - start)
     return log_fail (VIX_E_INVALID_ARG,
                      "%s: allocated blocks can be asked for up to the last "
                      "whole chunk, sector %" PRIu64,
-                     disk->files->path, whole);
+                     disk->links[0].files->path, whole);
   return VIX_OK;
 }
 

@@ -42,6 +42,7 @@ decode (const uint8_t *raw, struct sparse_header *h)
     .rgd_sector = get64 (raw + 48),
     .gd_sector = get64 (raw + 56),
     .overhead = get64 (raw + 64),
+    .unclean = raw[SPARSE_UNCLEAN_BYTE] != 0,
     .newlines_intact = memcmp (raw + 73, NEWLINES, 4) == 0,
     .compression = get16 (raw + 77),
   };
@@ -62,6 +63,7 @@ sparse_header_encode (const struct sparse_header *h, uint8_t *raw)
   put64 (raw + 48, h->rgd_sector);
   put64 (raw + 56, h->gd_sector);
   put64 (raw + 64, h->overhead);
+  raw[SPARSE_UNCLEAN_BYTE] = h->unclean;
   memcpy (raw + 73, NEWLINES, sizeof NEWLINES - 1);
   put16 (raw + 77, h->compression);
 }

@@ -9,6 +9,7 @@
 #include "file.h"
 
 #define SPARSE_HEADER_BYTES 512
+#define SPARSE_UNCLEAN_BYTE 72
 
 /* flags */
 #define SPARSE_NEWLINE_TEST  0x1U
@@ -52,6 +53,7 @@ struct sparse_header {
   uint64_t overhead;
   uint32_t nr_gtes;
   uint16_t compression;
+  bool unclean; /* not closed by its last writer */
   bool newlines_intact;
   uint32_t gd_entries; /* computed: the length of each directory */
 };

@@ -1,98 +1,205 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Inside of a hosted sparse extent, shared by the files sparse*.c, tables.c
- * and stream.c.  The file on disk is always at least as true as memory:
- * tables are written through, and dropped from memory when a write failed.
+ * Inside of sparse extents, whatever their format: a directory of grain tables
+ * whose entries say where each grain is.  hosted.c, cowd.c and sesparse.c make
+ * a struct sparse out of a file; the rest is common.
+ *
+ * Tables are changed in memory and written by commit, after the data they
+ * point to is durable: a power cut leaves either what was or what is.  What a
+ * killed process had not committed yet is in the kill log.
  */
 #ifndef BUILTIN_SPARSE_H
 #define BUILTIN_SPARSE_H
 
+#include <pthread.h>
+
 #include "extent.h"
 #include "sparse-header.h"
 
-/* Grain tables kept in memory, 2 KiB each: 8 MiB, which is 128 GiB of disk
- * with the usual grain of 64 KiB.
+/* Memory for grain tables, over all disks: with grains of 64 KiB that is the
+ * tables of 1 TiB.  Each extent may have MIN_CACHED_TABLES whatever others
+ * have, and those that wait for a commit.
  */
-#define MAX_CACHED_TABLES 4096
+#define MAX_CACHED_BYTES  (64 * 1024 * 1024)
+#define MIN_CACHED_TABLES 8
 
-/* A grain table entry with this value is zeroes, if the header says so. */
+/* An entry with this value is zeroes, if the header says so. */
 #define GTE_ZEROED 1
 
-struct cached_table {
+struct sparse;
+
+/* Where a grain is. */
+struct place {
+  enum span_kind kind;
+  uint64_t sector;
+};
+
+struct sparse_format {
+  unsigned entry_bytes;
+  uint32_t entries_per_table;
+  /* What a table's entry says; DISK_INVALIDDISK if it can't be. */
+  VixError (*place) (const struct sparse *s, uint64_t grain, uint64_t entry,
+                     struct place *place);
+  /* The sector of a table that the directory has, which is not 0. */
+  uint64_t (*table_sector) (const struct sparse *s, uint32_t entry);
+  /* Says in the header that there is a writer, or that it has finished. */
+  VixError (*mark) (struct sparse *s, bool unclean);
+};
+
+struct table {
   uint32_t gd_index;
-  uint32_t *gtes; /* host order; NULL if the slot is empty */
+  bool recent;  /* used since the clock's hand came by */
+  bool dirty;   /* differs from the file */
+  bool new_gde; /* the directories don't have it yet */
+  uint8_t raw[];
+};
+
+/* Grains that one thread is about to allocate. */
+struct pending {
+  struct pending *next;
+  uint64_t first;
+  uint64_t count;
 };
 
 struct stream;
 
 struct sparse {
   struct extent extent;
-  struct sparse_header header;
+  const struct sparse_format *format;
+  uint64_t capacity;
+  uint64_t grain_sectors;
   uint64_t min_grain_sector; /* below is metadata */
-  uint32_t *gd;              /* host order, header.gd_entries of them */
-  uint32_t *rgd;             /* the redundant one; NULL if none or read-only */
-  uint32_t nr_cached;
-  struct cached_table *cache; /* a table's slot is gd_index % nr_cached */
-  struct stream *stream;      /* NULL if not compressed */
+  uint64_t gd_sector;
+  uint64_t rgd_sector; /* 0 if there is no redundant directory to keep up */
+  uint32_t gd_entries;
+  bool zeroed_grains;     /* entries may be GTE_ZEROED */
+  bool unclean;           /* its last writer did not close it */
+  uint64_t tables_sector; /* seSparse: the areas of tables and of grains */
+  uint64_t grains_sector;
+  uint64_t nr_tables;          /* seSparse: in the area */
+  struct sparse_header header; /* hosted */
+
+  pthread_mutex_t lock; /* for all below */
+  pthread_cond_t changed;
+  uint32_t *gd;          /* 0: no such table */
+  uint32_t *rgd;         /* NULL without rgd_sector */
+  struct table **tables; /* cached, by index; NULL if not */
+  struct table **ring;   /* the cached ones, in the clock's order */
+  size_t nr_ring;
+  size_t max_ring;
+  size_t hand;
+  size_t nr_dirty;
+  uint64_t end; /* sector: from there on nothing was ever written */
+  bool marked;  /* the header says that there is a writer */
+  struct pending *pending;
+  struct stream *stream; /* NULL if not compressed */
 };
 
-/* A range of sectors that are kept alike. */
-struct span {
-  bool allocated;
-  uint64_t file_sector; /* of the first sector, if allocated */
-  uint64_t nr_sectors;
-};
+static inline size_t
+table_bytes (const struct sparse *s)
+{
+  return (size_t)s->format->entry_bytes * s->format->entries_per_table;
+}
 
-/* The longest span at sector, up to max_sectors, that one lookup gives (it
- * ends with the grain table at the latest).  DISK_INVALIDDISK if the table
- * points where no grain can be.
+static inline uint64_t
+table_sectors (const struct sparse *s)
+{
+  return table_bytes (s) / VIXDISKLIB_SECTOR_SIZE;
+}
+
+static inline uint64_t
+count_grains (const struct sparse *s)
+{
+  return (s->capacity + s->grain_sectors - 1) / s->grain_sectors;
+}
+
+/* Sectors of the grain that belong to the disk: the last may be cut. */
+static inline uint64_t
+grain_length (const struct sparse *s, uint64_t grain)
+{
+  uint64_t left = s->capacity - grain * s->grain_sectors;
+
+  return left < s->grain_sectors ? left : s->grain_sectors;
+}
+
+/* sparse.c */
+
+/* Makes the extent around a file, without directories; sparse_free undoes it.
+ * NULL without memory.
  */
-VixError sparse_span (struct sparse *s, uint64_t sector, uint64_t max_sectors,
-                      struct span *span);
+struct sparse *sparse_new (const struct sparse_format *format,
+                           struct file *file, uint64_t nr_sectors);
 
-/* The grain's sector in the file, 0 if it is zeroes. */
-VixError sparse_grain_sector (const struct sparse *s, uint64_t grain,
-                              uint32_t gte, uint64_t *sector);
+/* The second half of opening: sizes and areas are set and were checked. */
+VixError sparse_open (struct sparse *s, struct extent **out);
+void sparse_free (struct sparse *s);
 
-/* Where the next grain or table goes: behind the end of the file, grain
- * aligned.  What lies from there on is a hole, so it reads as zeroes.
+/* The entry checked against what every format with sectors in its entries
+ * demands.
  */
-uint64_t sparse_end (const struct sparse *s);
+VixError sparse_place (const struct sparse *s, uint64_t grain, uint64_t sector,
+                       struct place *place);
 
-/* Cuts the file back to size after a write behind its end failed, so that no
- * left-over gets into a later grain.
- */
-void sparse_give_back (struct sparse *s, uint64_t size);
+/* As the span operation, with the lock held. */
+VixError sparse_span_locked (struct sparse *s, uint64_t sector,
+                             uint64_t max_sectors, struct span *span);
+
+/* FILE_WOULD_BLOCK if the caller may not wait and would have to. */
+VixError sparse_lock (struct sparse *s);
 
 /* sparse-check.c: looks through the directories and (up to a limit) tables
  * for entries that point where they can't.
  */
 VixError sparse_check (struct sparse *s);
 
-/* sparse-write.c: the write operation. */
+/* Makes the redundant tables say what the primary ones do, after a writer
+ * that did not finish.
+ */
+VixError sparse_repair (struct sparse *s);
+
+/* sparse-write.c */
 VixError sparse_write (struct extent *extent, uint64_t sector,
                        uint64_t nr_sectors, const uint8_t *buf);
 
-/* tables.c */
+/* Takes nr_sectors behind the end, aligned, and makes the file as long: they
+ * read as zeroes.  FILE_TOO_BIG.  With the lock held.
+ */
+VixError sparse_reserve (struct sparse *s, uint64_t nr_sectors,
+                         uint64_t *sector);
+
+/* tables.c; all with the lock held, except the first and the last two. */
 
 /* Loads the directories; they were checked to lie inside the file. */
 VixError tables_load_directories (struct sparse *s);
 
-/* The grain table of gd_index, NULL if there is none.  Valid until the next
- * call of a function of tables.c.
+/* The grain table of gd_index, NULL if there is none.  Valid until the lock is
+ * given back.
  */
-VixError tables_get (struct sparse *s, uint32_t gd_index,
-                     const uint32_t **gtes);
+VixError tables_get (struct sparse *s, uint32_t gd_index, struct table **out);
 
-/* Makes sure that both copies of the table exist. */
-VixError tables_ensure (struct sparse *s, uint32_t gd_index);
+/* The same, and makes it if there is none. */
+VixError tables_ensure (struct sparse *s, uint32_t gd_index,
+                        struct table **out);
 
-/* Sets count entries from first on to grain sectors that begin with sector
- * and follow each other: redundant copy first, then the primary.  The table
- * must exist.
+uint64_t tables_entry (const struct sparse *s, const struct table *table,
+                       uint32_t index);
+
+/* Sets count entries from the grain first on, all of one table that exists:
+ * to sectors that begin with sector and follow each other, or to GTE_ZEROED.
  */
-VixError tables_set (struct sparse *s, uint32_t gd_index, uint32_t first,
-                     uint32_t count, uint64_t sector);
+void tables_set (struct sparse *s, struct table *table, uint64_t first,
+                 uint32_t count, uint32_t value);
+
+/* The table differs from the file. */
+void tables_set_dirty (struct sparse *s, struct table *table);
+
+/* tables-commit.c: extent operations. */
+bool tables_is_dirty (struct extent *extent);
+VixError tables_commit (struct extent *extent);
+void tables_committed (struct extent *extent);
+VixError tables_finish (struct extent *extent);
+VixError tables_recall (struct extent *extent,
+                        const struct kill_record *record);
 
 void tables_free (struct sparse *s);
 
@@ -110,14 +217,5 @@ VixError stream_read (struct sparse *s, uint64_t grain, uint64_t file_sector,
 VixError stream_check (struct sparse *s, uint64_t file_sector);
 
 void stream_free (struct stream *stream);
-
-/* Sectors of the grain that belong to the disk: the last may be cut. */
-static inline uint64_t
-sparse_grain_length (const struct sparse *s, uint64_t grain)
-{
-  uint64_t left = s->header.capacity - grain * s->header.grain_sectors;
-
-  return left < s->header.grain_sectors ? left : s->header.grain_sectors;
-}
 
 #endif /* BUILTIN_SPARSE_H */

@@ -1,82 +1,104 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Compressed grains (deflate with zlib header, behind a marker), read only.
- * A whole grain is inflated straight into the caller's buffer; for parts of
- * grains a few inflated ones are kept.
+ * Compressed grains (deflate with zlib header, behind a marker): reading.  A
+ * whole grain is inflated straight into the caller's buffer; for parts of
+ * grains, inflated ones are kept, and inflated once however many ask.
  */
-#include "sparse.h"
+#include "stream.h"
 
-#include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-#include <zlib.h>
 
+#include "bytes.h"
 #include "log.h"
-
-/* Inflated grains kept; at most 32 MiB with the largest grains. */
-#define MAX_CACHED_GRAINS 16
-
-/* A grain's marker: its first sector (8 bytes), compressed bytes (4). */
-#define MARKER_BYTES 12
-
-struct cached_grain {
-  uint64_t number;
-  uint8_t *data; /* NULL if the slot is empty */
-};
-
-struct stream {
-  uint8_t *packed; /* one compressed grain with its marker */
-  uint64_t max_packed_bytes;
-  z_stream inflater;
-  struct cached_grain cache[MAX_CACHED_GRAINS]; /* slot: number % size */
-};
 
 VixError
 stream_open (struct sparse *s)
 {
+  uint64_t grain_bytes = s->grain_sectors * VIXDISKLIB_SECTOR_SIZE;
   struct stream *stream = calloc (1, sizeof *stream);
 
   if (!stream)
     return VIX_E_OUT_OF_MEMORY;
-  /* Deflate never grows data by that much. */
-  stream->max_packed_bytes
-      = MARKER_BYTES + 2 * s->header.grain_sectors * VIXDISKLIB_SECTOR_SIZE;
-  stream->packed = malloc (stream->max_packed_bytes);
-  if (!stream->packed || inflateInit (&stream->inflater) != Z_OK) {
-    free (stream->packed);
-    free (stream);
-    return VIX_E_OUT_OF_MEMORY;
-  }
+  pthread_mutex_init (&stream->lock, NULL);
+  pthread_cond_init (&stream->loaded, NULL);
   s->stream = stream;
-  return VIX_OK;
+  stream->front_bytes = s->header.flags & SPARSE_MARKERS ? GRAIN_MARKER_BYTES
+                                                         : GRAIN_LENGTH_BYTES;
+  /* Deflate never grows data by that much. */
+  stream->max_packed_bytes = stream->front_bytes + 2 * grain_bytes;
+  stream->nr_slots = MAX_INFLATED_BYTES / grain_bytes;
+  if (stream->nr_slots < MIN_INFLATED_GRAINS)
+    stream->nr_slots = MIN_INFLATED_GRAINS;
+  stream->slots = calloc (stream->nr_slots, sizeof *stream->slots);
+  return stream->slots ? VIX_OK : VIX_E_OUT_OF_MEMORY;
+}
+
+static void
+free_inflater (struct inflater *inflater)
+{
+  inflateEnd (&inflater->z);
+  free (inflater);
 }
 
 void
 stream_free (struct stream *stream)
 {
+  struct inflater *next;
+
   if (!stream)
     return;
-  for (size_t i = 0; i < MAX_CACHED_GRAINS; i++)
-    free (stream->cache[i].data);
-  inflateEnd (&stream->inflater);
-  free (stream->packed);
+  for (struct inflater *i = stream->idle; i; i = next) {
+    next = i->next;
+    free_inflater (i);
+  }
+  for (size_t i = 0; stream->slots && i < stream->nr_slots; i++)
+    free (stream->slots[i].data);
+  free (stream->slots);
+  pthread_cond_destroy (&stream->loaded);
+  pthread_mutex_destroy (&stream->lock);
   free (stream);
 }
 
-/* Reads the marker; *end becomes the byte behind the compressed grain. */
-static VixError
-decode_marker (const struct sparse *s, const uint8_t *raw, uint64_t offset,
-               uint64_t *lba, uint64_t *end)
+static struct inflater *
+borrow_inflater (struct stream *stream)
 {
-  uint32_t length;
+  struct inflater *inflater;
 
-  memcpy (lba, raw, sizeof *lba);
-  memcpy (&length, raw + 8, sizeof length);
-  *lba = le64toh (*lba);
-  length = le32toh (length);
-  *end = offset + MARKER_BYTES + length;
-  if (length == 0 || MARKER_BYTES + length > s->stream->max_packed_bytes)
+  pthread_mutex_lock (&stream->lock);
+  inflater = stream->idle;
+  if (inflater)
+    stream->idle = inflater->next;
+  pthread_mutex_unlock (&stream->lock);
+  if (inflater)
+    return inflater;
+  inflater = calloc (1, sizeof *inflater + stream->max_packed_bytes);
+  if (inflater && inflateInit (&inflater->z) != Z_OK) {
+    free (inflater);
+    return NULL;
+  }
+  return inflater;
+}
+
+static void
+give_back_inflater (struct stream *stream, struct inflater *inflater)
+{
+  pthread_mutex_lock (&stream->lock);
+  inflater->next = stream->idle;
+  stream->idle = inflater;
+  pthread_mutex_unlock (&stream->lock);
+}
+
+VixError
+stream_decode_front (const struct sparse *s, const uint8_t *raw,
+                     uint64_t offset, uint64_t *lba, uint64_t *end)
+{
+  const struct stream *stream = s->stream;
+  uint64_t length = get32 (raw + stream->front_bytes - 4);
+
+  *lba = stream->front_bytes == GRAIN_MARKER_BYTES ? get64 (raw) : UINT64_MAX;
+  *end = offset + stream->front_bytes + length;
+  if (length == 0 || stream->front_bytes + length > stream->max_packed_bytes)
     return log_fail (VIX_E_DISK_INVALIDDISK,
                      "%s: the image is damaged: the compressed grain at byte "
                      "%" PRIu64 " has an impossible length",
@@ -93,46 +115,45 @@ VixError
 stream_check (struct sparse *s, uint64_t file_sector)
 {
   uint64_t offset = file_sector * VIXDISKLIB_SECTOR_SIZE;
-  uint8_t raw[MARKER_BYTES];
+  uint8_t raw[GRAIN_MARKER_BYTES];
   uint64_t lba, end;
   VixError err;
 
-  err = file_read (s->extent.file, raw, sizeof raw, offset);
+  err = file_read (s->extent.file, raw, s->stream->front_bytes, offset);
   if (err == VIX_OK)
-    err = decode_marker (s, raw, offset, &lba, &end);
+    err = stream_decode_front (s, raw, offset, &lba, &end);
   return err;
 }
 
-/* Reads the marker and the compressed bytes into stream->packed.  The first
- * read takes a grain's worth, which usually is enough for both.
+/* Reads the compressed bytes with what is in front of them.  The first read
+ * takes a grain's worth, which usually is enough for all.
  */
 static VixError
 read_packed (struct sparse *s, uint64_t grain, uint64_t file_sector,
-             uint64_t *length)
+             uint8_t *packed, uint64_t *length)
 {
   struct file *file = s->extent.file;
   uint64_t offset = file_sector * VIXDISKLIB_SECTOR_SIZE;
-  uint64_t grain_bytes = s->header.grain_sectors * VIXDISKLIB_SECTOR_SIZE;
+  uint64_t grain_bytes = s->grain_sectors * VIXDISKLIB_SECTOR_SIZE;
   uint64_t have = file->size - offset;
   uint64_t lba, end;
   VixError err;
 
   if (have > grain_bytes)
     have = grain_bytes;
-  err = file_read (file, s->stream->packed, have, offset);
+  err = file_read (file, packed, have, offset);
   if (err == VIX_OK)
-    err = decode_marker (s, s->stream->packed, offset, &lba, &end);
+    err = stream_decode_front (s, packed, offset, &lba, &end);
   if (err != VIX_OK)
     return err;
-  if (lba != grain * s->header.grain_sectors)
+  if (lba != grain * s->grain_sectors && lba != UINT64_MAX)
     return log_fail (VIX_E_DISK_INVALIDDISK,
                      "%s: the image is damaged: the marker of grain %" PRIu64
                      " belongs to another one",
                      file->path, grain);
-  *length = end - offset - MARKER_BYTES;
+  *length = end - offset - s->stream->front_bytes;
   if (end > offset + have)
-    err = file_read (file, s->stream->packed + have, end - offset - have,
-                     offset + have);
+    err = file_read (file, packed + have, end - offset - have, offset + have);
   return err;
 }
 
@@ -140,54 +161,91 @@ read_packed (struct sparse *s, uint64_t grain, uint64_t file_sector,
 static VixError
 unpack (struct sparse *s, uint64_t grain, uint64_t file_sector, uint8_t *out)
 {
-  uint64_t grain_bytes = s->header.grain_sectors * VIXDISKLIB_SECTOR_SIZE;
-  uint64_t needed = sparse_grain_length (s, grain) * VIXDISKLIB_SECTOR_SIZE;
-  z_stream *z = &s->stream->inflater;
+  uint64_t grain_bytes = s->grain_sectors * VIXDISKLIB_SECTOR_SIZE;
+  uint64_t needed = grain_length (s, grain) * VIXDISKLIB_SECTOR_SIZE;
+  struct inflater *inflater = borrow_inflater (s->stream);
   uint64_t length = 0;
+  z_stream *z;
   VixError err;
-  int r;
 
-  err = read_packed (s, grain, file_sector, &length);
-  if (err != VIX_OK)
-    return err;
-  inflateReset (z);
-  z->next_in = s->stream->packed + MARKER_BYTES;
-  z->avail_in = (uInt)length;
-  z->next_out = out;
-  z->avail_out = (uInt)grain_bytes;
-  r = inflate (z, Z_FINISH);
-  if (r != Z_STREAM_END || grain_bytes - z->avail_out < needed)
-    return log_fail (VIX_E_DISK_INVALIDDISK,
-                     "%s: the image is damaged: grain %" PRIu64
-                     " can't be decompressed (%s)",
-                     s->extent.file->path, grain,
-                     z->msg ? z->msg : "wrong length");
-  return VIX_OK;
+  if (!inflater)
+    return VIX_E_OUT_OF_MEMORY;
+  err = read_packed (s, grain, file_sector, inflater->packed, &length);
+  if (err == VIX_OK) {
+    z = &inflater->z;
+    inflateReset (z);
+    z->next_in = inflater->packed + s->stream->front_bytes;
+    z->avail_in = (uInt)length;
+    z->next_out = out;
+    z->avail_out = (uInt)grain_bytes;
+    if (inflate (z, Z_FINISH) != Z_STREAM_END
+        || grain_bytes - z->avail_out < needed)
+      err = log_fail (VIX_E_DISK_INVALIDDISK,
+                      "%s: the image is damaged: grain %" PRIu64
+                      " can't be decompressed (%s)",
+                      s->extent.file->path, grain,
+                      z->msg ? z->msg : "wrong length");
+  }
+  give_back_inflater (s->stream, inflater);
+  return err;
+}
+
+/* Inflates into the slot, which is ours: LOADING.  With the lock held. */
+static VixError
+load_slot (struct sparse *s, struct cached_grain *slot, uint64_t file_sector)
+{
+  struct stream *stream = s->stream;
+  VixError err = VIX_E_OUT_OF_MEMORY;
+
+  pthread_mutex_unlock (&stream->lock);
+  if (!slot->data)
+    slot->data = malloc (s->grain_sectors * VIXDISKLIB_SECTOR_SIZE);
+  if (slot->data)
+    err = unpack (s, slot->number, file_sector, slot->data);
+  pthread_mutex_lock (&stream->lock);
+  slot->state = err == VIX_OK ? GRAIN_READY : GRAIN_EMPTY;
+  pthread_cond_broadcast (&stream->loaded);
+  return err;
+}
+
+/* Makes the grain's slot have it.  With the lock held. */
+static VixError
+get_grain (struct sparse *s, uint64_t grain, uint64_t file_sector,
+           const struct cached_grain **out)
+{
+  struct stream *stream = s->stream;
+  struct cached_grain *slot = &stream->slots[grain % stream->nr_slots];
+
+  *out = slot;
+  for (;;) {
+    if (slot->state == GRAIN_READY && slot->number == grain)
+      return VIX_OK;
+    if (file_nowait)
+      return FILE_WOULD_BLOCK;
+    if (slot->state != GRAIN_LOADING)
+      break;
+    pthread_cond_wait (&stream->loaded, &stream->lock);
+  }
+  slot->state = GRAIN_LOADING;
+  slot->number = grain;
+  return load_slot (s, slot, file_sector);
 }
 
 VixError
 stream_read (struct sparse *s, uint64_t grain, uint64_t file_sector,
              uint64_t skip_sectors, uint64_t nr_sectors, uint8_t *buf)
 {
-  struct cached_grain *slot = &s->stream->cache[grain % MAX_CACHED_GRAINS];
+  struct stream *stream = s->stream;
+  const struct cached_grain *slot;
   VixError err;
 
-  if (!slot->data || slot->number != grain) {
-    if (nr_sectors == s->header.grain_sectors)
-      return unpack (s, grain, file_sector, buf);
-    if (!slot->data
-        && !(slot->data
-             = malloc (s->header.grain_sectors * VIXDISKLIB_SECTOR_SIZE)))
-      return VIX_E_OUT_OF_MEMORY;
-    slot->number = grain;
-    err = unpack (s, grain, file_sector, slot->data);
-    if (err != VIX_OK) {
-      free (slot->data);
-      slot->data = NULL;
-      return err;
-    }
-  }
-  memcpy (buf, slot->data + skip_sectors * VIXDISKLIB_SECTOR_SIZE,
-          nr_sectors * VIXDISKLIB_SECTOR_SIZE);
-  return VIX_OK;
+  if (nr_sectors == s->grain_sectors)
+    return file_nowait ? FILE_WOULD_BLOCK : unpack (s, grain, file_sector, buf);
+  pthread_mutex_lock (&stream->lock);
+  err = get_grain (s, grain, file_sector, &slot);
+  if (err == VIX_OK)
+    memcpy (buf, slot->data + skip_sectors * VIXDISKLIB_SECTOR_SIZE,
+            nr_sectors * VIXDISKLIB_SECTOR_SIZE);
+  pthread_mutex_unlock (&stream->lock);
+  return err;
 }

@@ -5,42 +5,11 @@ import path from 'node:path';
 import t from 'tap';
 import { makeEmpty, makeRaw, makeVmdk, qemuVerdict, sameBytes, SUBFORMATS } from '../lib/disks.js';
 import { must } from '../lib/serve.js';
-import { info, map, tool, tryTool, type Run } from './tool.js';
-
-const SECTOR_BYTES = 512;
-const CHUNK_SECTORS = 128;
+import { qemuMap, SECTOR_BYTES } from './qemu.js';
+import { info, map, tool, tryTool } from './tool.js';
 
 /** No multiple of a grain, of a page, or of what a grain table covers. */
 const SIZE_BYTES = 67 * 1024 * 1024 + 5 * SECTOR_BYTES;
-
-interface QemuExtent {
-  start: number;
-  length: number;
-  data: boolean;
-  zero: boolean;
-}
-
-/** qemu's map of an image, in whole chunks and merged, as QueryAllocatedBlocks gives it. */
-async function qemuMap(image: string, capacity: number): Promise<Run[]> {
-  const text = await must('qemu-img', ['map', '--output=json', '-f', 'vmdk', image]);
-  const end = capacity - (capacity % CHUNK_SECTORS);
-  const runs: Run[] = [];
-  for (const extent of JSON.parse(text) as QemuExtent[]) {
-    if (!extent.data || extent.zero) continue;
-    const chunkBytes = CHUNK_SECTORS * SECTOR_BYTES;
-    const first = Math.floor(extent.start / chunkBytes) * CHUNK_SECTORS;
-    const last = Math.ceil((extent.start + extent.length) / chunkBytes) * CHUNK_SECTORS;
-    const previous = runs.at(-1);
-    const length = Math.min(last, end) - first;
-    if (length <= 0) continue;
-    if (previous && previous[0] + previous[1] >= first) {
-      previous[1] = Math.max(previous[1], first + length - previous[0]);
-    } else {
-      runs.push([first, length]);
-    }
-  }
-  return runs;
-}
 
 for (const { name, writable } of SUBFORMATS) {
   t.test(`${name}: reads what qemu wrote`, async (t) => {

@@ -57,24 +57,26 @@ t.test('files that are no VMDK', async (t) => {
 t.test('subformats that are not served, by name', async (t) => {
   const file = await images(t, 'monolithicFlat');
   const flat = file('monolithicFlat.vmdk');
-  for (const name of ['vmfs', 'vmfsSparse', 'seSparse', 'custom', 'fullDevice', 'vmfsRDM']) {
+  const change = (from: string | RegExp, to: string): string => {
     copyFileSync(flat, file('other.vmdk'));
-    edit(file('other.vmdk'), '"monolithicFlat"', `"${name}"`);
-    const warning = new RegExp(`subformat "${name}" is not supported by the built-in engine$`);
-    await refused(t, ['-r', file('other.vmdk')], 16013, warning);
+    edit(file('other.vmdk'), from, to);
+    return file('other.vmdk');
+  };
+  const other = change('"monolithicFlat"', '"vmfsUnheardOf"');
+  await refused(t, ['-r', other], 16013, /subformat "vmfsUnheardOf" is not supported by the/);
+  for (const name of ['fullDevice', 'partitionedDevice', 'vmfsRDM', 'vmfsRDMP', 'vmfsRaw']) {
+    const device = new RegExp(`the disk is a device \\("${name}"\\)`);
+    await refused(t, ['-r', change('"monolithicFlat"', `"${name}"`)], 16013, device);
+  }
+  for (const type of ['VMFSRDM', 'VMFSRAW']) {
+    const extent = new RegExp(`extent type "${type}" is not supported`);
+    await refused(t, ['-r', change(' FLAT ', ` ${type} `)], 16013, extent);
   }
   writeFileSync(file('cowd.vmdk'), 'COWD'.padEnd(2048, '\0'));
-  await refused(t, ['-r', file('cowd.vmdk')], 16013, /subformat "vmfsSparse"/);
-  writeFileSync(
-    file('se.vmdk'),
-    Buffer.concat([Buffer.from('bebafeca', 'hex'), Buffer.alloc(4092)]),
-  );
-  await refused(t, ['-r', file('se.vmdk')], 16013, /subformat "seSparse"/);
-  for (const type of ['VMFS', 'VMFSRDM', 'SESPARSE', 'ZERO']) {
-    copyFileSync(flat, file('other.vmdk'));
-    edit(file('other.vmdk'), ' FLAT ', ` ${type} `);
-    await refused(t, ['-r', file('other.vmdk')], 16013, new RegExp(`extent type "${type}"`));
-  }
+  await refused(t, ['-r', file('cowd.vmdk')], 16003, /only one extent of a disk/);
+  const magic = Buffer.from('bebafeca', 'hex');
+  writeFileSync(file('se.vmdk'), Buffer.concat([magic, Buffer.alloc(4092)]));
+  await refused(t, ['-r', file('se.vmdk')], 16003, /only one extent of a disk/);
 });
 
 t.test('disks that need more than their own files', async (t) => {
@@ -84,8 +86,6 @@ t.test('disks that need more than their own files', async (t) => {
     edit(file('other.vmdk'), from, to);
     return file('other.vmdk');
   };
-  const parent = change('parentCID=ffffffff', 'parentCID=12345678\nparentFileNameHint="base.vmdk"');
-  await refused(t, ['-r', parent], 16013, /delta link with the parent "base\.vmdk"/);
   const encrypted = change('# The', 'encryption.keySafe = "vmware:key"\n# The');
   await refused(t, ['-r', encrypted], 16013, /is encrypted/);
   const tracked = change('# The', 'changeTrackPath="other-ctk.vmdk"\n# The');
@@ -107,9 +107,8 @@ t.test('extents', async (t) => {
   await open(name, '"../a.vmdk"', 22, /not in the directory of the descriptor/);
   await open(name, '"C:\\a.vmdk"', 22, /not in the directory of the descriptor/);
   await open(name, '"other.vmdk"', 16063, /the file "other\.vmdk" is used twice/);
-  await open('RW ', 'NOACCESS ', 13, /forbids access/);
   await open(/(RW .*)\n/, '$1\n$1\n', 16063, /"monolithicFlat-flat\.vmdk" is used twice/);
-  await open(' FLAT ', ' SPARSE ', 16063, /SPARSE extent can't have an offset|no SPARSE extents/);
+  await open(/ FLAT .*/, ` SPARSE ${name} 1`, 16063, /only a flat extent can have an offset/);
   symlinkSync(extent, file('link.vmdk'));
   await open(name, '"link.vmdk"', 22, /link\.vmdk: an extent may not be a symbolic link$/);
   edit(file('monolithicFlat.vmdk'), 'RW ', 'RDONLY ');

@@ -61,13 +61,14 @@ put_descriptor (struct image *image, enum image_kind kind)
 {
   bool stream = kind == IMAGE_STREAM || kind == IMAGE_STREAM_END;
 
-  snprintf ((char *)image->bytes + IMAGE_DESCRIPTOR * SECTOR,
-            (IMAGE_RGD - IMAGE_DESCRIPTOR) * SECTOR,
-            "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n"
-            "createType=\"%s\"\nRW %d SPARSE \"image.vmdk\"\n"
-            "ddb.adapterType = \"lsilogic\"\nddb.uuid = \"60 00\"\n"
-            "ddb.geometry.cylinders = \"9\"\n",
-            stream ? "streamOptimized" : "monolithicSparse", IMAGE_CAPACITY);
+  snprintf (
+      (char *)image->bytes + IMAGE_DESCRIPTOR * SECTOR,
+      (IMAGE_RGD - IMAGE_DESCRIPTOR) * SECTOR,
+      "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\n"
+      "createType=\"%s\"\nRW %d SPARSE \"image.vmdk\"\n"
+      "ddb.adapterType = \"lsilogic\"\nddb.uuid = \"60 00\"\n"
+      "ddb.geometry.cylinders = \"9\"\n",
+      stream ? "streamOptimized" : "monolithicSparse", IMAGE_CAPACITY);
 }
 
 static size_t

@@ -82,7 +82,7 @@ test_whole (void)
   CHECK_EQUAL (d->extents[1].access, ACCESS_RDONLY);
   CHECK_EQUAL (d->extents[1].offset_sector, 128);
   CHECK_EQUAL (d->extents[2].access, ACCESS_NOACCESS);
-  CHECK_EQUAL (d->extents[2].type, EXTENT_OTHER);
+  CHECK_EQUAL (d->extents[2].type, EXTENT_ZERO);
   CHECK (strcmp (d->extents[2].type_name, "ZERO") == 0);
   CHECK_EQUAL (descriptor_adapter (d), VIXDISKLIB_ADAPTER_SCSI_BUSLOGIC);
   CHECK_EQUAL (d->geometry.cylinders, 16383);

@@ -3,7 +3,7 @@
  * Drives a disk library through the ABI, for tests that compare it with other
  * programs.  Not installed.
  *
- *   vmdk-tool [-l LIBRARY] [-r] IMAGE COMMAND [ARGUMENT...]
+ *   vmdk-tool [-l LIBRARY] [-c CONFIG] [-r] [-s] IMAGE COMMAND [ARGUMENT...]
  *     info                       capacity and the rest of GetInfo, as JSON
  *     read FILE                  the whole disk into a raw FILE
  *     write FILE                 a raw FILE onto the disk, then flush
@@ -15,6 +15,7 @@
  *                                makes IMAGE; numbers as in vixdisklib.h
  *     hold                       says "open" and waits for the end of stdin
  *
+ * -r opens it read-only, -s without its parents.
  * Warnings of the library go to stderr.  Exit code 1 and "error CODE: TEXT" if
  * a call fails.
  */
@@ -420,25 +421,31 @@ main (int argc, char *argv[])
   VixDiskLibConnectParams *params;
   VixDiskLibConnection connection;
   const char *library = NULL;
+  const char *config = NULL;
   uint32_t flags = 0;
   bool known;
   int c;
 
-  while ((c = getopt (argc, argv, "+l:r")) != -1) {
+  while ((c = getopt (argc, argv, "+c:l:rs")) != -1) {
     if (c == 'l')
       library = optarg;
+    else if (c == 'c')
+      config = optarg;
     else if (c == 'r')
-      flags = VIXDISKLIB_FLAG_OPEN_READ_ONLY;
+      flags |= VIXDISKLIB_FLAG_OPEN_READ_ONLY;
+    else if (c == 's')
+      flags |= VIXDISKLIB_FLAG_OPEN_SINGLE_LINK;
     else
       return 2;
   }
   if (argc - optind < 2)
     return 2;
   load (argv[0], library);
-  check (
-      vix.InitEx (6, 5, ignore_log, print_warning, print_warning, NULL, NULL));
+  check (vix.InitEx (6, 5, ignore_log, print_warning, print_warning, NULL,
+                     config));
   params = vix.AllocateConnectParams ();
-  check (vix.ConnectEx (params, flags != 0, NULL, NULL, &connection));
+  check (vix.ConnectEx (params, (flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY) != 0,
+                        NULL, NULL, &connection));
   if (argc - optind == 6 && strcmp (argv[optind + 1], "create") == 0) {
     run_create (connection, argv + optind);
     known = true;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Compressed grains inside of a sparse extent, shared by stream.c (reading)
+ * and the files that write them.  The lock in here is taken after the
+ * extent's.
+ */
+#ifndef BUILTIN_STREAM_H
+#define BUILTIN_STREAM_H
+
+#include <zlib.h>
+
+#include "sparse.h"
+#include "stream-format.h"
+
+/* Inflated grains kept: that many bytes, but at least so many grains. */
+#define MAX_INFLATED_BYTES  (32 * 1024 * 1024)
+#define MIN_INFLATED_GRAINS 4
+
+/* In front of a compressed grain if the file has no markers: its length. */
+#define GRAIN_LENGTH_BYTES 4
+
+/* What inflating one grain takes; threads borrow them. */
+struct inflater {
+  struct inflater *next;
+  z_stream z;
+  uint8_t packed[];
+};
+
+struct cached_grain {
+  enum { GRAIN_EMPTY, GRAIN_LOADING, GRAIN_READY } state;
+  uint64_t number;
+  uint8_t *data;
+};
+
+struct stream {
+  uint64_t max_packed_bytes; /* with what is in front */
+  uint64_t front_bytes;
+  pthread_mutex_t lock; /* for all below */
+  pthread_cond_t loaded;
+  struct inflater *idle;
+  size_t nr_slots;
+  struct cached_grain *slots; /* grain's slot: number % nr_slots */
+};
+
+/* What is in front of the grain at offset; *end is the byte behind it. */
+VixError stream_decode_front (const struct sparse *s, const uint8_t *raw,
+                              uint64_t offset, uint64_t *lba, uint64_t *end);
+
+#endif /* BUILTIN_STREAM_H */
