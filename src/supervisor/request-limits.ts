@@ -1,5 +1,5 @@
 // How much a library may be given at once before it runs out of memory (VMware's NFC fails with
-// VixError 2 then). Pure; one per disk, kept over helpers. window.ts acts on it.
+// VixError 2 then) or of time. Pure; one per disk, kept over helpers. window.ts acts on it.
 // The rule: limits fall by half at a failure and rise slowly, so that failures stay rare.
 import {
   HELPER_REQUESTS_MAX,
@@ -42,6 +42,15 @@ export class RequestLimits {
     this.requestSectorsMax = Math.max(MEMORY_REQUEST_SECTORS_MIN, Math.floor(sectors / 2));
     this.#graceAnswers = inFlight - 1;
     return true;
+  }
+
+  /**
+   * A request took too long in a library that had completed others: if it is slow rather than
+   * stuck, less at once keeps each within its deadline.
+   */
+  hung(inFlight: number): void {
+    this.#successes = 0;
+    this.depthMax = Math.max(1, Math.floor(Math.min(this.depthMax, inFlight) / 2));
   }
 
   /** Whether nothing smaller can be asked: one request of the smallest size. */

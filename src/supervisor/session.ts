@@ -103,6 +103,8 @@ export class Session implements AnswerJudge {
       clock: disk.clock,
       deadlines: disk.deadlines,
       late: (reason) => {
+        // It may just be slow, with too much to do at once.
+        if (this.#progress) disk.limits.hung(this.#window.inFlight);
         this.#ending = 'hung';
         this.#stage = 'ended';
         helper.kill(reason);
@@ -203,13 +205,16 @@ export class Session implements AnswerJudge {
   }
 
   #controlReadDone(vixError: number | bigint): void {
-    const { errors } = this.#disk;
+    const { backlog, errors } = this.#disk;
     this.#controlRead = undefined;
     if (vixError === 0) {
       this.#noteProgress();
       this.#controlled = true;
       this.#host.controlled();
-    } else if (errors.whileServing(vixError) === 'session') {
+    } else {
+      backlog.goodSector = undefined;
+    }
+    if (vixError !== 0 && errors.whileServing(vixError) === 'session') {
       this.#fail(`lost its session: VixError ${String(vixError)}`);
       return;
     }

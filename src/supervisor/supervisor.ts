@@ -16,7 +16,7 @@ import { Counters } from './counters.js';
 import { startDeadline } from './deadline.js';
 import { Deadlines } from './deadlines.js';
 import type { ErrorPolicy } from './error-policy.js';
-import { firstOpen, type OpenAttempt } from './first-open.js';
+import { firstOpen, type OpenAttempt, OpenFailure } from './first-open.js';
 import { LibraryVoice } from './library-voice.js';
 import { Opener, type SessionFacts, type SessionParams } from './open-session.js';
 import { BlocksQuery } from './own-calls.js';
@@ -133,7 +133,8 @@ export class Supervisor implements SessionHost {
       this.#state = 'closed';
       this.#helper?.kill('its disk could not be opened');
       await this.#helper?.ended;
-      throw thrown;
+      if (thrown instanceof OpenFailure) throw thrown;
+      throw new OpenFailure(thrown, this.#voice.release());
     }
     for (const line of this.#voice.release()) log.warning(line);
     if (writeBack) writeBack.canFlush = this.#facts.hello.functions.includes('Flush');
