@@ -8,65 +8,13 @@ import {
   RECOVERY_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
 } from '../../src/base/limits.js';
-import { createLog } from '../../src/base/log.js';
 import { HelperCallError } from '../../src/helper/helper.js';
-import { IO_OPS } from '../../src/helper/protocol.js';
-import { SupervisedIo } from '../../src/supervisor/supervised-io.js';
 import { OpenFailure } from '../../src/supervisor/first-open.js';
-import { Quarantine } from '../../src/supervisor/quarantine.js';
-import { Supervisor } from '../../src/supervisor/supervisor.js';
-import { vixErrorPolicy } from '../../src/vddk/errors.js';
-import { ManualClock, settle, SimHelper, type SimOptions } from '../lib/sim-helper.js';
-
-class TestIo extends SupervisedIo {
-  op = IO_OPS.READ;
-  readonly results: (number | bigint)[] = [];
-
-  constructor(startSector: number) {
-    super();
-    this.startSector = startSector;
-    this.nrSectors = 1;
-  }
-
-  settled(vixError: number | bigint): void {
-    this.results.push(vixError);
-  }
-}
+import { settle, type SimOptions } from '../lib/sim-helper.js';
+import { setUpSupervisor, TestIo } from '../lib/sim-supervisor.js';
 
 function setUp(plan: (n: number) => SimOptions = () => ({}), fileIdentity = () => '') {
-  const helpers: SimHelper[] = [];
-  const clock = new ManualClock();
-  const lines: string[] = [];
-  const supervisor = new Supervisor({
-    name: '/disk.vmdk',
-    session: {
-      hello: {
-        libraries: ['/lib.so'],
-        libdir: '/',
-        config: undefined,
-        readArenaBytes: 1,
-        writeArenaBytes: 1,
-      },
-      connect: { readOnly: false },
-      open: { path: '/disk.vmdk', flags: 0 },
-    },
-    fileIdentity,
-    startHelper: (listener) => {
-      const helper = new SimHelper(listener, plan(helpers.length));
-      helpers.push(helper);
-      return helper;
-    },
-    clock,
-    log: createLog({ write: (line) => lines.push(line), verbose: true }),
-    random: () => 1,
-    errors: vixErrorPolicy,
-    requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
-    spare: false,
-    quarantine: new Quarantine(clock),
-    scratchOffsetBytes: 4096,
-  });
-  return { supervisor, helpers, clock, lines };
+  return setUpSupervisor({ plan, fileIdentity });
 }
 
 t.test('the first open makes the four calls in order', async (t) => {

@@ -1,0 +1,41 @@
+// How long calls into the library may take, and how a slow library gets there in the end.
+import t from 'tap';
+import { CALL_TIMEOUT_FACTOR, QUERY_TIMEOUT_FACTOR } from '../../src/base/limits.js';
+import { Deadlines } from '../../src/supervisor/deadlines.js';
+
+t.test('reads and writes have the request timeout, other calls multiples of it', (t) => {
+  const deadlines = new Deadlines(1000, 600_000);
+  t.equal(deadlines.requestMs, 1000);
+  for (const name of ['Read', 'ReadAsync', 'Write', 'WriteAsync']) {
+    t.equal(deadlines.ofCall(`VixDiskLib_${name}`), 1000);
+  }
+  t.equal(deadlines.ofCall('VixDiskLib_QueryAllocatedBlocks'), QUERY_TIMEOUT_FACTOR * 1000);
+  for (const name of ['InitEx', 'ConnectEx', 'Open', 'Flush', 'Wait', 'Close']) {
+    t.equal(deadlines.ofCall(`VixDiskLib_${name}`), CALL_TIMEOUT_FACTOR * 1000);
+  }
+  t.end();
+});
+
+t.test('a kill without any completed I/O doubles all of them; progress restores them', (t) => {
+  const deadlines = new Deadlines(1000, 600_000);
+  deadlines.missed(true);
+  t.equal(deadlines.requestMs, 1000, 'something was completed');
+  deadlines.missed(false);
+  deadlines.missed(false);
+  t.equal(deadlines.requestMs, 4000);
+  t.equal(deadlines.callMs, 4000 * CALL_TIMEOUT_FACTOR);
+  deadlines.progressed();
+  t.equal(deadlines.requestMs, 1000);
+  t.end();
+});
+
+t.test('none grows beyond the recovery timeout, and that is at once undone', (t) => {
+  const deadlines = new Deadlines(1000, 60_000);
+  for (let i = 0; i < 2000; i++) deadlines.missed(false);
+  t.equal(deadlines.requestMs, 60_000);
+  t.equal(deadlines.callMs, 60_000);
+  deadlines.progressed();
+  t.equal(deadlines.requestMs, 1000);
+  t.equal(new Deadlines(25_000, 10_000).requestMs, 25_000, 'but a request has its own');
+  t.end();
+});

@@ -1,0 +1,63 @@
+// Suspects: who may be convicted, and that bad luck convicts nobody.
+import t from 'tap';
+import { ALONE_DEATHS, CONVICTION_DEATHS } from '../../src/base/limits.js';
+import { type DeathFacts, Suspicion } from '../../src/supervisor/suspects.js';
+
+const CRASH: DeathFacts = { alone: true, controlled: true, hung: false };
+
+function after(deaths: number, facts: DeathFacts): Suspicion {
+  const suspicion = new Suspicion();
+  for (let i = 0; i < deaths; i++) suspicion.died(facts);
+  return suspicion;
+}
+
+t.test('it runs alone after two deaths, however they came about', (t) => {
+  const facts = { alone: false, controlled: false, hung: true };
+  t.notOk(after(ALONE_DEATHS - 1, facts).runsAlone);
+  t.ok(after(ALONE_DEATHS, facts).runsAlone);
+  t.ok(Suspicion.known().runsAlone, 'and at once if its range is known to be bad');
+  t.notOk(Suspicion.known().isConvicted);
+  t.end();
+});
+
+t.test('it is convicted by its fourth death alone in a helper that had worked', (t) => {
+  t.notOk(after(CONVICTION_DEATHS - 1, CRASH).isConvicted);
+  t.ok(after(CONVICTION_DEATHS, CRASH).isConvicted);
+  t.end();
+});
+
+for (const [what, facts] of [
+  ['in company', { ...CRASH, alone: false }],
+  ['in a helper that had not worked before', { ...CRASH, controlled: false }],
+  ['by a hang that may be an outage', { ...CRASH, hung: true }],
+] as const) {
+  t.test(`no number of deaths ${what} convicts`, (t) => {
+    const suspicion = after(100, facts);
+    t.notOk(suspicion.isConvicted);
+    t.equal(suspicion.weight, 0);
+    t.end();
+  });
+}
+
+t.test('a hang counts once, when a read elsewhere has worked after it', (t) => {
+  const suspicion = after(CONVICTION_DEATHS - 1, CRASH);
+  suspicion.controlled();
+  t.notOk(suspicion.isConvicted, 'there was no hang to prove');
+  suspicion.died({ ...CRASH, hung: true });
+  t.notOk(suspicion.isConvicted);
+  suspicion.controlled();
+  t.ok(suspicion.isConvicted);
+
+  const proven = after(1, { ...CRASH, hung: true });
+  for (let i = 0; i < 10; i++) proven.controlled();
+  t.equal(proven.weight, 1, 'one proof for one hang');
+  t.end();
+});
+
+t.test('a hang is proven by what comes next, not later', (t) => {
+  const suspicion = after(1, { ...CRASH, hung: true });
+  suspicion.died({ ...CRASH, controlled: false });
+  suspicion.controlled();
+  t.equal(suspicion.weight, 0);
+  t.end();
+});
