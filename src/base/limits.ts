@@ -48,6 +48,13 @@ export const DIAGNOSIS_LINES_MAX = 512;
 /** Text of one log event; longer lines are cut by the helper. */
 export const LOG_EVENT_BYTES_MAX = 4 * KIB;
 
+/** What a library tells of allocation is of chunks this long: the shortest it takes. */
+export const CHUNK_BYTES = 64 * KIB;
+/** Chunks that one question to a library can be about: 32 GiB. */
+export const CHUNKS_PER_STEP = 524_288;
+/** The longest pause between two such questions; a pause is as long as the question before it. */
+export const EXTENTS_PAUSE_MS_MAX = 5_000;
+
 /** Requests of one connection that were parsed and not answered. More stay in the socket. */
 export const CONNECTION_REQUESTS_MAX = 1024;
 /**

@@ -25,6 +25,7 @@ import { Supervisor } from '../supervisor/supervisor.js';
 import type { SessionParams } from '../supervisor/open-session.js';
 import { describeRange, WriteBack } from '../supervisor/write-back.js';
 import { type Disk, type DiskClient, DiskRequest, type DiskSession } from './disk.js';
+import { DiskExtents } from './extents.js';
 import { Job, type JobHost, type Piece } from './job.js';
 import { KeptSlots } from './kept-slots.js';
 import { diskErrorOf } from './vix-disk-error.js';
@@ -58,6 +59,11 @@ export interface HelperDiskOptions {
   recoveryTimeoutMs: number;
   spare: boolean;
   errors: ErrorPolicy;
+  /**
+   * What is true of ranges that the library says it has not allocated, when the disk is open in
+   * this transport mode: EXTENT_* bits; 0: nothing, don't ask.
+   */
+  holeState: (transportMode: string) => number;
 }
 
 /**
@@ -215,6 +221,7 @@ export class HelperDisk implements Disk, JobHost {
   readonly #name: string;
   readonly #closeTimeoutMs: number;
   readonly #locks = new RangeLock();
+  readonly #extents: DiskExtents;
   readonly #idleJobs: Job[] = [];
   /** Jobs between their grant (or begin) and their result. */
   #running = 0;
@@ -247,6 +254,19 @@ export class HelperDisk implements Disk, JobHost {
     this.#log = options.log;
     this.#name = options.name;
     this.#closeTimeoutMs = options.closeTimeoutMs;
+    this.#extents = new DiskExtents({
+      sizeBytes: this.sizeBytes,
+      readOnly: this.readOnly,
+      holeState: facts.hello.functions.includes('QueryAllocatedBlocks')
+        ? options.holeState(facts.transportMode)
+        : 0,
+      allocatedBlocks: (question) => supervisor.allocatedBlocks(question),
+      isBusy: () => this.#running > 0,
+      answered: (request) => {
+        jobOf(request).client.completed(request);
+      },
+      clock: options.clock,
+    });
   }
 
   session(client: DiskClient): DiskSession {
@@ -263,6 +283,14 @@ export class HelperDisk implements Disk, JobHost {
     request.pieces.length = 0;
     request.extents.length = 0;
     job.begin(request, session.client);
+    if (request.op === 'extents') {
+      this.#extents.ask(request);
+      return true;
+    }
+    if (request.takesHoles && this.#extents.describe(request)) {
+      session.client.completed(request);
+      return true;
+    }
     const { demand } = job;
     demand.session = session;
     setDemand(job);
@@ -300,7 +328,7 @@ export class HelperDisk implements Disk, JobHost {
 
   finished(job: Job, vixError: number | bigint): void {
     const { request } = job;
-    if (request.op !== 'flush' && request.op !== 'extents') this.#locks.release(job);
+    if (request.op !== 'flush') this.#locks.release(job);
     if (vixError !== 0) {
       request.error = diskErrorOf(vixError);
       request.errorText = `the disk library failed with VixError ${String(vixError)}`;
@@ -323,6 +351,7 @@ export class HelperDisk implements Disk, JobHost {
 
   async #close(): Promise<string[]> {
     const reasons: string[] = [];
+    this.#extents.stop();
     const timer = this.#clock.after(this.#closeTimeoutMs, () => {
       void this.#supervisor.abandon();
     });
@@ -382,11 +411,7 @@ export class HelperDisk implements Disk, JobHost {
 
   #start(job: Job): void {
     this.#running++;
-    if (job.request.op === 'extents') {
-      job.request.extents.push(job.request.lengthBytes, 0);
-      this.finished(job, 0);
-      return;
-    }
+    if (job.exclusive) this.#extents.written(job.startSector, job.endSector);
     if (job.request.op === 'flush' || this.#locks.acquire(job)) job.locked();
   }
 }

@@ -3,6 +3,7 @@
 import path from 'node:path';
 import { systemClock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
+import { EXTENT_HOLE, EXTENT_ZERO } from '../disk/disk.js';
 import { type HelperDisk, openHelperDisk } from '../disk/helper-disk.js';
 import { startHelper } from '../helper/live-helper.js';
 import { vixErrorPolicy } from '../vddk/errors.js';
@@ -61,6 +62,17 @@ function describeEngine(libraries: Libraries, searched: boolean, library: string
 }
 
 /**
+ * What is true of what a library says it has not allocated. In one link of a chain it only means
+ * that the data is elsewhere; and VDDK gives wrong answers for local files.
+ */
+function holeStateOf(engine: string, singleLink: boolean): (transportMode: string) => number {
+  return (transportMode) => {
+    if (engine === 'vddk' && transportMode === 'file') return 0;
+    return singleLink ? EXTENT_HOLE : EXTENT_HOLE | EXTENT_ZERO;
+  };
+}
+
+/**
  * Opens the disk that the parameters name.
  * @throws VddkNbdError; nothing is left behind then.
  */
@@ -98,6 +110,7 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       recoveryTimeoutMs: options.recoveryTimeoutMs,
       spare: options.spare,
       errors: vixErrorPolicy,
+      holeState: holeStateOf(libraries.engine, options.singleLink),
     });
     libraryLog.opened();
     const warning = readOnly ? undefined : unfencedWarning(disk.facts.transportMode);

@@ -2,7 +2,7 @@
 // between, the bytes are those of a plain disk.
 import fc from 'fast-check';
 import t from 'tap';
-import type { DiskRequest } from '../../src/disk/disk.js';
+import { DiskRequest } from '../../src/disk/disk.js';
 import { IO_OPS } from '../../src/helper/protocol.js';
 import { Client, MIB, setUp, shut } from '../lib/sim-disk.js';
 import { settle } from '../lib/sim-helper.js';
@@ -257,5 +257,57 @@ t.test('an error says where it was', async (t) => {
   const again = client.send('read', 0, 4 * MIB);
   last().drain();
   t.match(again, { error: undefined, errorOffsetBytes: -1 });
+  await shut({ disk, last });
+});
+
+t.test('extents of a read-only disk spare reads', async (t) => {
+  const functions = ['Flush', 'QueryAllocatedBlocks'];
+  const { disk, last } = await setUp({ flags: 4, holeState: 3, sim: { functions } });
+  const client = new Client(disk);
+  const asked = Object.assign(new DiskRequest(), {
+    op: 'extents',
+    lengthBytes: MIB,
+    extentsMax: 5,
+  });
+  t.ok(client.session.begin(asked));
+  last().drain();
+  await settle();
+  last().drain();
+  await settle();
+  t.same(asked.extents, [MIB, 3], 'the library has allocated nothing');
+  const read = Object.assign(new DiskRequest(), {
+    lengthBytes: 8192,
+    takesHoles: true,
+    extentsMax: 5,
+  });
+  t.ok(client.session.begin(read));
+  t.equal(last().inFlight.length, 0, 'nothing is read');
+  t.ok(client.results.has(read));
+  t.same(read.extents, [8192, 3]);
+  const dense = client.send('read', 0, 8192);
+  t.equal(last().inFlight.length, 1, 'a read that takes no holes is one');
+  last().drain();
+  t.same(client.results.get(dense), Buffer.alloc(8192));
+  t.same(dense.extents, []);
+  await shut({ disk, last });
+});
+
+t.test('extents of a writable disk count what was written as data', async (t) => {
+  const functions = ['Flush', 'QueryAllocatedBlocks'];
+  const { disk, last } = await setUp({ holeState: 3, sim: { functions } });
+  const client = new Client(disk);
+  client.send('write', 70_000, 512, Buffer.alloc(512, 1));
+  last().drain();
+  const asked = Object.assign(new DiskRequest(), {
+    op: 'extents',
+    lengthBytes: MIB,
+    extentsMax: 5,
+  });
+  t.ok(client.session.begin(asked));
+  for (let i = 0; i < 4; i++) {
+    await settle();
+    last().drain();
+  }
+  t.same(asked.extents, [65_536, 3, 65_536, 0, MIB - 131_072, 3]);
   await shut({ disk, last });
 });

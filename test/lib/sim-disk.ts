@@ -31,6 +31,8 @@ export async function setUp(
     isVolatile?: boolean;
     log?: Log;
     closeTimeoutMs?: number;
+    /** See HelperDiskOptions; default: nothing is asked. */
+    holeState?: number;
   } = {},
 ): Promise<SetUp> {
   const backing = new MemoryBacking(options.sizeBytes ?? MIB);
@@ -60,6 +62,7 @@ export async function setUp(
     recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
     spare: false,
     errors: vixErrorPolicy,
+    holeState: () => options.holeState ?? 0,
   });
   const last = (): MemoryHelper => helpers.at(-1)!;
   return { disk, backing, helpers, clock, last };
