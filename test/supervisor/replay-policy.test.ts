@@ -1,0 +1,113 @@
+// How the journal is written again after replays that went wrong, and what is given up in the end.
+import t from 'tap';
+import { CONVICTION_DEATHS } from '../../src/base/limits.js';
+import { Journal, type JournalEntry } from '../../src/supervisor/journal.js';
+import { ReplayPolicy } from '../../src/supervisor/replay-policy.js';
+
+const CRASH = { controlled: true, hung: false };
+
+function setUp(entries: number, nrSectors = 8) {
+  const journal = new Journal(() => undefined);
+  for (let n = 0; n < entries; n++) {
+    const memory = nrSectors > 4096 ? undefined : {};
+    journal.add({ startSector: 10_000 * n, nrSectors, arenaOffset: 0, memory, epoch: 1 });
+  }
+  const policy = new ReplayPolicy(journal);
+  const first = (): JournalEntry => journal.entries[0]!;
+  const die = (op: 'write' | 'flush', times: number, facts = CRASH) => {
+    const verdicts = [];
+    for (let i = 0; i < times; i++) verdicts.push(policy.failed({ op, entry: first() }, facts));
+    return verdicts.filter((verdict) => verdict !== undefined);
+  };
+  return { journal, policy, first, die };
+}
+
+t.test('chunks halve at each death, down to one entry; all at once when it is done', (t) => {
+  const { policy, die } = setUp(20);
+  t.equal(policy.chunkEntries, Infinity);
+  const sizes = [];
+  for (let i = 0; i < 5; i++) {
+    die('write', 1);
+    sizes.push(policy.chunkEntries);
+  }
+  t.same(sizes, [10, 5, 2, 1, 1]);
+  policy.done();
+  t.equal(policy.chunkEntries, Infinity);
+  t.end();
+});
+
+t.test('nothing is blamed while there was more than one entry in the helper', (t) => {
+  const { policy, die } = setUp(1024);
+  t.same(die('write', 10), []);
+  t.equal(policy.chunkEntries, 1);
+  t.notOk(policy.needsControl);
+  t.end();
+});
+
+t.test('an entry that kills alone is lost after four deaths, which want control reads', (t) => {
+  const { policy, first, die } = setUp(1);
+  die('write', 1);
+  t.same(die('write', 1), []);
+  t.ok(policy.needsControl);
+  t.equal(policy.suspect, first(), 'control reads stay away from it');
+  t.same(die('write', 100, { controlled: false, hung: false }), [], 'unproven deaths');
+  t.same(die('write', CONVICTION_DEATHS - 1), [{ lost: first() }]);
+  t.notOk(policy.needsControl);
+  t.end();
+});
+
+t.test('a hang in a replay counts when a read elsewhere has worked', (t) => {
+  const { policy, first, die } = setUp(1);
+  die('write', 1);
+  for (let i = 0; i < CONVICTION_DEATHS - 1; i++) {
+    t.same(die('write', 1, { controlled: true, hung: true }), []);
+    t.same(policy.controlled(), undefined);
+  }
+  die('write', 1, { controlled: true, hung: true });
+  t.same(policy.controlled(), { lost: first() });
+  t.end();
+});
+
+t.test('a long run of zeroes is halved before it is blamed', (t) => {
+  const { journal, die } = setUp(1, 3 * 4096);
+  die('write', 1);
+  t.same(die('write', 1), []);
+  t.match(journal.entries, [
+    { startSector: 0, nrSectors: 6144 },
+    { startSector: 6144, nrSectors: 6144 },
+  ]);
+  die('write', 1);
+  t.match(
+    journal.entries.map(({ nrSectors }) => nrSectors),
+    [3072, 3072, 6144],
+    'no entry is shorter or longer than before, all in all',
+  );
+  t.end();
+});
+
+t.test('a flush that kills after each single entry is bad; one that works clears it', (t) => {
+  const { policy, die } = setUp(1);
+  die('flush', 1);
+  t.same(die('flush', CONVICTION_DEATHS - 1), []);
+  policy.flushed();
+  t.notOk(policy.needsControl);
+  t.same(die('flush', CONVICTION_DEATHS - 1), []);
+  t.same(die('flush', 1), [{ badFlush: true }]);
+  t.end();
+});
+
+t.test('after a flush that failed one replay goes without, the next has flushes again', (t) => {
+  const { policy } = setUp(1);
+  t.ok(policy.takeFlushes());
+  policy.flushFailed();
+  t.notOk(policy.takeFlushes());
+  t.ok(policy.takeFlushes());
+  t.end();
+});
+
+t.test('a death before the replay had begun blames nothing', (t) => {
+  const { policy } = setUp(4);
+  t.equal(policy.failed(undefined, CRASH), undefined);
+  t.equal(policy.chunkEntries, Infinity);
+  t.end();
+});
