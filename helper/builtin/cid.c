@@ -33,14 +33,21 @@ cid_choose (uint32_t old)
   return cid;
 }
 
+static const char *
+next_line (const char *line)
+{
+  const char *end = strchr (line, '\n');
+
+  return end ? end + 1 : NULL;
+}
+
 /* The value of a key: where it begins and how many hexadecimal digits. */
 static bool
 find_value (const char *text, const char *key, size_t *at, size_t *digits)
 {
   size_t n = strlen (key);
 
-  for (const char *line = text; line;
-       line = strchr (line, '\n'), line += line != NULL) {
+  for (const char *line = text; line; line = next_line (line)) {
     const char *p = line + strspn (line, " \t");
 
     if (strncasecmp (p, key, n) != 0)

@@ -12,7 +12,7 @@ BUILTIN_TESTS := $(patsubst builtin/tests/%.c,$(BUILD)/tests/builtin-%, \
   $(wildcard builtin/tests/test-*.c))
 BUILTIN_TOOL := $(BUILD)/tests/vmdk-tool
 BUILTIN_FUZZERS := $(patsubst builtin/tests/%.c,$(BUILD)/fuzz/builtin-%, \
-  $(wildcard builtin/tests/fuzz-*.c))
+  $(filter-out %/fuzz-image.c,$(wildcard builtin/tests/fuzz-*.c)))
 
 ALL_TARGETS   += $(BUILTIN_LIB) $(BUILTIN_TOOL)
 CHECK_TARGETS += check-builtin
@@ -47,7 +47,7 @@ check-builtin: $(BUILTIN_LIB) $(BUILTIN_TOOL) $(BUILTIN_TESTS)
 
 # Each fuzz target begins with the seeds in a folder of its own name.
 $(BUILD)/fuzz/builtin-%: builtin/tests/%.c builtin/tests/image.c \
-		$(BUILTIN_ENGINE_C) $(wildcard builtin/*.h builtin/tests/*.h)
+		builtin/tests/fuzz-image.c $(BUILTIN_ENGINE_C) $(wildcard builtin/*.h builtin/tests/*.h)
 	@mkdir -p $@.corpus
 	cp -n builtin/tests/$*.corpus/* $@.corpus/
 	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) -lz

@@ -52,6 +52,14 @@ is_ascii (const char *text, size_t length)
   return true;
 }
 
+static const char *
+next_line (const char *line, const char *end)
+{
+  const char *newline = memchr (line, '\n', (size_t)(end - line));
+
+  return newline && newline + 1 < end ? newline + 1 : NULL;
+}
+
 /* The value of the line `encoding = "..."`, if there is one. */
 static bool
 find_encoding (const char *text, size_t length, char *name)
@@ -59,8 +67,7 @@ find_encoding (const char *text, size_t length, char *name)
   static const char key[] = "encoding";
   const char *end = text + length;
 
-  for (const char *line = text; line && line < end;
-       line = memchr (line, '\n', (size_t)(end - line)), line += line != NULL) {
+  for (const char *line = text; line; line = next_line (line, end)) {
     const char *p = line;
     size_t n = 0;
 

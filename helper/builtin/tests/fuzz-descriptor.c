@@ -19,7 +19,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     return 0;
   for (size_t i = 0; i < d->nr_extents; i++) {
     CHECK (d->extents[i].nr_sectors > 0);
-    CHECK (d->extents[i].type == EXTENT_OTHER || d->extents[i].name);
+    CHECK (d->extents[i].type == EXTENT_OTHER
+           || d->extents[i].type == EXTENT_ZERO || d->extents[i].name);
     sum += d->extents[i].nr_sectors;
   }
   CHECK_EQUAL (sum, d->nr_sectors);

@@ -14,7 +14,8 @@
 #define SECTOR    512
 #define MAX_PATHS 16
 
-static char folder[] = "/tmp/builtin-test-XXXXXX";
+/* In memory: nothing here tests the disk below. */
+static char folder[] = "/dev/shm/builtin-test-XXXXXX";
 static char *paths[MAX_PATHS];
 static size_t nr_paths;
 
@@ -124,6 +125,85 @@ image_make (struct image *image, enum image_kind kind)
   image->size = at;
   if (kind == IMAGE_STREAM_END)
     put_footer (image, kind);
+}
+
+static void
+put_esx_data (struct image *image, size_t at, unsigned grain)
+{
+  memset (image->bytes + at, (int)grain + 1, IMAGE_GRAIN_SECTORS * SECTOR);
+}
+
+/* Tables have 4096 entries: one is enough. */
+static void
+make_cowd (struct image *image)
+{
+  const uint32_t table = 5;
+  uint32_t at = table + 32 + 3; /* grain aligned */
+
+  memcpy (image->bytes, "COWD", 4);
+  image_put32 (image, 4, 1);
+  image_put32 (image, 8, 3);
+  image_put32 (image, 12, IMAGE_CAPACITY);
+  image_put32 (image, 16, IMAGE_GRAIN_SECTORS);
+  image_put32 (image, 20, 4);
+  image_put32 (image, 24, 1);
+  image_put32 (image, 4 * SECTOR, table);
+  for (size_t i = 0; i < sizeof data_grains / sizeof data_grains[0]; i++) {
+    image_put32 (image, table * SECTOR + data_grains[i] * 4, at);
+    put_esx_data (image, at * SECTOR, data_grains[i]);
+    at += IMAGE_GRAIN_SECTORS;
+  }
+  image_put32 (image, 28, at);
+  image->size = at * SECTOR;
+}
+
+static void
+make_sesparse (struct image *image)
+{
+  const uint64_t areas[] = { 1, 1, 0, 0, 0, 0, 2, 1, 3, 64, 0, 0, 0, 0, 67 };
+  size_t at = 67 * SECTOR;
+
+  image_put64 (image, 0, 0xcafebabe);
+  image_put64 (image, 8, UINT64_C (0x200000001));
+  image_put64 (image, 16, IMAGE_CAPACITY);
+  image_put64 (image, 24, IMAGE_GRAIN_SECTORS);
+  image_put64 (image, 32, 64);
+  for (size_t i = 0; i < sizeof areas / sizeof areas[0]; i++)
+    image_put64 (image, 80 + i * 8, areas[i]);
+  image_put64 (image, SECTOR, 0xcafecafe);
+  image_put64 (image, 2 * SECTOR, UINT64_C (1) << 60);
+  image_put64 (image, 3 * SECTOR + 3 * 8, UINT64_C (2) << 60);
+  for (uint64_t i = 0; i < sizeof data_grains / sizeof data_grains[0]; i++) {
+    image_put64 (image, 3 * SECTOR + data_grains[i] * 8,
+                 UINT64_C (3) << 60 | i << 48);
+    put_esx_data (image, at, data_grains[i]);
+    at += IMAGE_GRAIN_SECTORS * SECTOR;
+  }
+  image->size = at;
+}
+
+void
+image_make_esx (struct image *image, enum esx_kind kind)
+{
+  memset (image, 0, sizeof *image);
+  if (kind == ESX_COWD)
+    make_cowd (image);
+  else
+    make_sesparse (image);
+}
+
+void
+image_describe (const char *path, const char *create_type,
+                const char *extent_type, const char *name)
+{
+  FILE *f = fopen (path, "we");
+
+  CHECK (f);
+  fprintf (f,
+           "# Disk DescriptorFile\nversion=1\nCID=12345678\n"
+           "parentCID=ffffffff\ncreateType=\"%s\"\nRW %d %s \"%s\"\n",
+           create_type, IMAGE_CAPACITY, extent_type, name);
+  CHECK (fclose (f) == 0);
 }
 
 uint8_t

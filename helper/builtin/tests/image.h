@@ -34,7 +34,10 @@ enum image_kind {
   IMAGE_NR_KINDS
 };
 
-#define IMAGE_MAX_BYTES (44 * 512)
+#define IMAGE_MAX_BYTES (256 * 512)
+
+/* Extents of ESXi: they need a descriptor beside them (image_describe). */
+enum esx_kind { ESX_COWD, ESX_SESPARSE };
 
 struct image {
   size_t size;
@@ -42,6 +45,15 @@ struct image {
 };
 
 void image_make (struct image *image, enum image_kind kind);
+
+/* A COWD file with grains of 4 KiB, or a seSparse file; the same data. */
+void image_make_esx (struct image *image, enum esx_kind kind);
+
+/* Writes a descriptor with one extent of IMAGE_CAPACITY to path, which is
+ * described as a type of that name in a file of that name.
+ */
+void image_describe (const char *path, const char *create_type,
+                     const char *extent_type, const char *name);
 
 /* Little-endian stores. */
 void image_put32 (struct image *image, size_t offset, uint32_t value);
