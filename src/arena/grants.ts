@@ -136,9 +136,9 @@ export class Grants {
     return this.#queue.filter(({ writeBytes }) => writeBytes > 0);
   }
 
-  /** Whether any demand waits. */
-  get isWaiting(): boolean {
-    return this.#queue.length > 0;
+  /** Whether any demand waits that needs memory of the write arena. */
+  get isWaitingToWrite(): boolean {
+    return this.#queue.length > 0 && this.#queue.some(({ writeBytes }) => writeBytes > 0);
   }
 
   /** When the oldest demand of another session began to wait for memory (Clock.nowMs). */

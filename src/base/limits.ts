@@ -151,8 +151,12 @@ export const CONVICTION_DEATHS = 4;
 export const QUARANTINE_MS = 600_000;
 /** Convicted ranges remembered for one disk: each has cost several deaths. */
 export const QUARANTINE_RANGES_MAX = 1_024;
-/** After a reopening that did not cure an error, none is made for an error for this long. */
+/** Reopenings that did not cure an error: so many in ... */
+export const ERROR_REOPENS_MAX = 8;
+/** ... this time, and no other is made for an error; each delays everybody. */
 export const ERROR_REOPEN_INTERVAL_MS = 60_000;
+/** After another disk was found in the place of ours, requests make us look once in so long. */
+export const ANOTHER_DISK_PAUSE_MS = 1_000;
 
 /** Unflushed writes remembered for one disk; half of them make us flush. */
 export const JOURNAL_ENTRIES_MAX = 65_536;

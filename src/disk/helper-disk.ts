@@ -334,7 +334,7 @@ export class HelperDisk implements Disk, JobHost {
       request.errorText = `the disk library failed with VixError ${String(vixError)}`;
     }
     this.#running--;
-    if (this.grants.isWaiting) this.#memory.writeBack?.flushSoon();
+    if (this.grants.isWaitingToWrite) this.#memory.writeBack?.flushSoon();
     job.client.completed(request);
     if (this.#running === 0) this.#drained?.();
   }
@@ -363,14 +363,16 @@ export class HelperDisk implements Disk, JobHost {
     if (!this.readOnly && this.canFlush) {
       const error = await this.#lastFlush();
       if (error !== undefined) reasons.push(`the last flush failed: ${error}`);
-      reasons.push(...unflushedLines(this.#memory.keptSlots?.journal.entries ?? []));
-      const lost = this.#memory.writeBack?.lost.list() ?? [];
-      reasons.push(...lost.map((range) => `lost: ${describeRange(range)}`));
     }
+    const { isClosed } = await this.#supervisor.close();
+    timer.cancel();
+    // Without a flush only the library's own close makes its writes safe.
+    const isSafe = this.readOnly || (!this.canFlush && isClosed);
+    if (!isSafe) reasons.push(...unflushedLines(this.#memory.keptSlots?.journal.entries ?? []));
+    const lost = this.#memory.writeBack?.lost.list() ?? [];
+    reasons.push(...lost.map((range) => `lost: ${describeRange(range)}`));
     const summary = this.#supervisor.counters.summary();
     if (summary !== undefined) this.#log.warning(`${this.#name}: ${summary}`);
-    timer.cancel();
-    await this.#supervisor.close();
     this.#memory.arenas.close();
     return reasons;
   }

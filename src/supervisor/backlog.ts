@@ -2,7 +2,8 @@
 // suspects that will run alone. Kept over helpers; the session of the present helper takes from it.
 // The rule: what was in flight at a death comes before what is new, in its old order.
 import type { Clock } from '../base/clock.js';
-import { ERROR_REOPEN_INTERVAL_MS } from '../base/limits.js';
+import { ERROR_REOPEN_INTERVAL_MS, ERROR_REOPENS_MAX } from '../base/limits.js';
+import { Quarantine } from './quarantine.js';
 import type { SupervisedIo } from './supervised-io.js';
 import { type DeathFacts, Suspicion } from './suspects.js';
 
@@ -12,12 +13,15 @@ export class Backlog {
   #waiting: SupervisedIo[] = [];
   /** Suspects to be run alone, the most suspicious first. */
   #lone: SupervisedIo[] = [];
-  #uselessReopenMs = -Infinity;
+  /** Requests that fail however often the disk is opened anew, and when that was seen. */
+  readonly #incurable: Quarantine;
+  #vainReopensMs: number[] = [];
   /** A sector that was read or written lately: a control read finds the library at work there. */
   goodSector: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#incurable = new Quarantine(clock);
   }
 
   get waitingCount(): number {
@@ -80,9 +84,9 @@ export class Backlog {
     return convicted;
   }
 
-  /** A control read has worked in a fresh helper. Returns those that it convicts. */
-  controlled(): SupervisedIo[] {
-    for (const { suspicion } of this.#lone) suspicion?.controlled();
+  /** A control read has worked in `tookMs` in a fresh helper. Returns those that it convicts. */
+  controlled(tookMs: number): SupervisedIo[] {
+    for (const { suspicion } of this.#lone) suspicion?.controlled(tookMs);
     const convicted = this.#lone.filter(({ suspicion }) => suspicion?.isConvicted);
     if (convicted.length > 0) {
       this.#lone = this.#lone.filter(({ suspicion }) => !suspicion?.isConvicted);
@@ -90,13 +94,17 @@ export class Backlog {
     return convicted;
   }
 
-  /** Whether the disk may be opened anew to cure an error that says nothing about the session. */
-  get mayReopen(): boolean {
-    return this.#clock.nowMs() - this.#uselessReopenMs >= ERROR_REOPEN_INTERVAL_MS;
+  /** Whether the disk may be opened anew to cure an error of `io` that may pass. */
+  mayReopenFor(io: SupervisedIo): boolean {
+    const sinceMs = this.#clock.nowMs() - ERROR_REOPEN_INTERVAL_MS;
+    this.#vainReopensMs = this.#vainReopensMs.filter((ms) => ms > sinceMs);
+    if (this.#vainReopensMs.length >= ERROR_REOPENS_MAX) return false;
+    return this.#incurable.judge(io) === 'unknown';
   }
 
   /** That did not cure it. */
-  reopenedInVain(): void {
-    this.#uselessReopenMs = this.#clock.nowMs();
+  reopenedInVain(io: SupervisedIo): void {
+    this.#vainReopensMs.push(this.#clock.nowMs());
+    this.#incurable.add(io);
   }
 }

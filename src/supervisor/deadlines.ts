@@ -1,6 +1,7 @@
 // How long a call into the library may take before it counts as a hang. Pure: numbers in and out.
 // The rule: a library that is merely slow gets there in the end, for a kill by deadline that came
-// before any completed I/O doubles all of them, and only a completed I/O brings them back.
+// before any completed I/O doubles all of them, and only an I/O that is fast enough brings them
+// back.
 import {
   CALL_TIMEOUT_FACTOR,
   QUERY_TIMEOUT_FACTOR,
@@ -54,9 +55,14 @@ export class Deadlines {
     if (!hadProgress && this.requestMs < this.#maxMs) this.#factor *= 2;
   }
 
-  /** An I/O was completed. */
-  progressed(): void {
-    this.#factor = 1;
+  /** Whether they are longer than asked for. */
+  get areDoubled(): boolean {
+    return this.#factor > 1;
+  }
+
+  /** An I/O was completed in `tookMs`: if the plain deadline is enough for that, it is back. */
+  progressed(tookMs: number): void {
+    if (tookMs < this.#requestTimeoutMs) this.#factor = 1;
   }
 
   #times(factor: number): number {

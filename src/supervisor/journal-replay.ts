@@ -32,10 +32,10 @@ export class JournalReplay implements AnswerJudge {
   readonly #journal: Journal;
   readonly #epoch: number;
   readonly #flushes: boolean;
-  readonly #chunkEntries: number;
+  readonly #chunkEntries: () => number;
   readonly #send: (io: ReplayIo) => void;
   readonly #done: ReplayDone;
-  readonly #progressed: () => void;
+  readonly #progressed: (io: SupervisedIo) => void;
   readonly #flushedChunk: () => void;
   /** The present chunk, and the first of it that was not begun. */
   #chunk: readonly JournalEntry[] = [];
@@ -48,17 +48,18 @@ export class JournalReplay implements AnswerJudge {
   #outstanding = 0;
   #vixError: number | bigint = 0;
 
-  /** Replays entries that are not of `epoch`, `chunkEntries` (1 or more) before each flush. */
+  /** Replays entries that are not of `epoch`, `chunkEntries` before each flush. */
   constructor(options: {
     journal: Journal;
     epoch: number;
     /** Whether a flush ends each chunk. */
     flushes: boolean;
-    chunkEntries: number;
+    /** Entries of the next chunk, 1 or more. */
+    chunkEntries: () => number;
     send: (io: ReplayIo) => void;
     done: ReplayDone;
     /** Called for each request that succeeded. */
-    progressed: () => void;
+    progressed: (io: SupervisedIo) => void;
     /** Called when a chunk has been written and flushed. */
     flushedChunk: () => void;
   }) {
@@ -81,7 +82,7 @@ export class JournalReplay implements AnswerJudge {
   /** Begins the next chunk; calls `done` if there is none. */
   start(): void {
     const old = this.#journal.entries.filter(({ epoch }) => epoch !== this.#epoch);
-    this.#chunk = old.slice(0, this.#chunkEntries);
+    this.#chunk = old.slice(0, this.#chunkEntries());
     this.#next = 0;
     if (this.#chunk.length === 0) this.#done({ op: 'write', vixError: 0 });
     else this.#nextWave();
@@ -89,7 +90,7 @@ export class JournalReplay implements AnswerJudge {
 
   answered(io: SupervisedIo, vixError: number | bigint): void {
     this.#outstanding--;
-    if (vixError === 0) this.#progressed();
+    if (vixError === 0) this.#progressed(io);
     if (io.op === IO_OPS.FLUSH) {
       if (vixError === 0) this.#flushed();
       else this.#done({ op: 'flush', vixError });

@@ -27,6 +27,7 @@ export class BlocksQuery extends SupervisedIo {
   readonly #params: AllocatedBlocksParams;
   readonly #answer: (blocks: number[] | undefined) => void;
   #blocks: number[] | undefined;
+  #helper: Helper | undefined;
 
   /** `answer` gets offset, length, offset, length, ... in sectors; undefined: it is not known. */
   constructor(params: AllocatedBlocksParams, answer: (blocks: number[] | undefined) => void) {
@@ -36,14 +37,17 @@ export class BlocksQuery extends SupervisedIo {
   }
 
   override send(helper: Helper): void {
+    this.#helper = helper;
     helper.call('ALLOCATED_BLOCKS', this.#params).then(
       ({ blocks }) => {
+        if (this.#helper !== helper) return;
         this.#blocks = blocks;
         this.done(0);
       },
       (thrown: unknown) => {
         // If the helper ended, this is in flight, and will be sent to the next one.
-        if (thrown instanceof HelperCallError) this.done(thrown.vixError || FAILED);
+        if (this.#helper !== helper || !(thrown instanceof HelperCallError)) return;
+        this.done(thrown.vixError || FAILED);
       },
     );
   }

@@ -18,6 +18,8 @@ export class ReplayPolicy {
   /** A flush failed in the last replay: the next one makes none. (The one after it does again.) */
   #skipsFlushes = false;
   #flushSuspicion: Suspicion | undefined;
+  /** The entry that the library refused in the last replay, when it was alone in its chunk. */
+  #refused: JournalEntry | undefined;
   /** The entry that was alone in the last replay that went wrong. */
   #suspect: JournalEntry | undefined;
 
@@ -47,34 +49,64 @@ export class ReplayPolicy {
     this.#skipsFlushes = true;
   }
 
+  /**
+   * The library refused a request of a replay. That is no death: it may pass, and is tried again
+   * until the time for recovery is over. `work` is what may be to blame then; undefined: nothing,
+   * the session was lost.
+   */
+  refused(work: ReplayWork | undefined): void {
+    this.#refused = this.chunkEntries === 1 ? work?.entry : undefined;
+    this.#halve();
+  }
+
+  /** The time for recovery is over. Returns the entry that was refused to the end, if one was. */
+  gaveUp(): JournalEntry | undefined {
+    const refused = this.#refused;
+    this.#refused = undefined;
+    return refused;
+  }
+
   /** A flush has succeeded. */
   flushed(): void {
     this.#flushSuspicion = undefined;
     this.#suspect = undefined;
+    this.#refused = undefined;
+  }
+
+  /** A chunk has been written and flushed: the next may be larger. */
+  chunkFlushed(): void {
+    this.flushed();
+    this.chunkEntries *= 2;
   }
 
   /** Everything is written again. */
   done(): void {
     this.chunkEntries = Infinity;
     this.#suspect = undefined;
+    this.#refused = undefined;
   }
 
-  /** The helper ended in a replay, or the library refused a write of it. */
-  failed(work: ReplayWork | undefined, facts: Omit<DeathFacts, 'alone'>): ReplayVerdict {
+  /** The helper ended in a replay. */
+  died(work: ReplayWork | undefined, facts: Omit<DeathFacts, 'alone'>): ReplayVerdict {
+    this.#refused = undefined;
     if (work === undefined) return undefined;
     if (this.chunkEntries > 1) {
-      const entries = Math.min(this.chunkEntries, this.#journal.entries.length);
-      this.chunkEntries = Math.max(1, Math.floor(entries / 2));
+      this.#halve();
       return undefined;
     }
     return work.op === 'flush' ? this.#blameFlush(facts) : this.#blame(work.entry, facts);
   }
 
-  /** A control read has worked: a hang was no outage. */
-  controlled(): ReplayVerdict {
-    this.#flushSuspicion?.controlled();
-    this.#suspect?.suspicion?.controlled();
+  /** A control read has worked in `tookMs`: a hang was no outage. */
+  controlled(tookMs: number): ReplayVerdict {
+    this.#flushSuspicion?.controlled(tookMs);
+    this.#suspect?.suspicion?.controlled(tookMs);
     return this.#verdict();
+  }
+
+  #halve(): void {
+    const entries = Math.min(this.chunkEntries, this.#journal.entries.length);
+    this.chunkEntries = Math.max(1, Math.floor(entries / 2));
   }
 
   #blameFlush(facts: Omit<DeathFacts, 'alone'>): ReplayVerdict {

@@ -36,7 +36,8 @@ export class RequestLimits {
       return false;
     }
     const depth = Math.min(this.depthMax, inFlight);
-    const sectors = Math.min(this.requestSectorsMax, nrSectors);
+    // One of many says little about sizes.
+    const sectors = inFlight > 1 ? this.requestSectorsMax : nrSectors;
     if (this.isExhaustedBy(nrSectors, inFlight)) return false;
     this.depthMax = Math.max(1, Math.floor(depth / 2));
     this.requestSectorsMax = Math.max(MEMORY_REQUEST_SECTORS_MIN, Math.floor(sectors / 2));

@@ -2,6 +2,7 @@
 // The rule: only completed I/O resets it, never a successful open; a library that opens and then
 // dies on the first read must not be restarted in a tight loop.
 import {
+  ANOTHER_DISK_PAUSE_MS,
   LOGIN_PAUSE_MS,
   LOGIN_REJECTIONS_MAX,
   LOGIN_RETRY_MS,
@@ -18,6 +19,7 @@ export class RestartPolicy {
   #failingSinceMs: number | undefined;
   #rejections = 0;
   #rejectedMs = -Infinity;
+  #anotherDiskMs = -Infinity;
 
   /** `random` gives numbers in [0, 1), for the jitter. */
   constructor(random: () => number, recoveryTimeoutMs: number = RECOVERY_TIMEOUT_MS) {
@@ -48,8 +50,12 @@ export class RestartPolicy {
    */
   failed(nowMs: number): number | undefined {
     this.#failingSinceMs ??= nowMs;
-    if (nowMs - this.#failingSinceMs >= this.#recoveryTimeoutMs) return undefined;
-    return this.#nextDelayMs();
+    return this.remainingMs(nowMs) <= 0 ? undefined : this.#nextDelayMs();
+  }
+
+  /** How much of the time for recovery is left; all of it while nothing fails. */
+  remainingMs(nowMs: number): number {
+    return this.#recoveryTimeoutMs - (nowMs - (this.#failingSinceMs ?? nowMs));
   }
 
   /**
@@ -63,8 +69,14 @@ export class RestartPolicy {
     return this.#rejections < LOGIN_REJECTIONS_MAX ? LOGIN_RETRY_MS : undefined;
   }
 
+  /** Another disk was found in the place of ours. */
+  foundAnotherDisk(nowMs: number): void {
+    this.#anotherDiskMs = nowMs;
+  }
+
   /** After giving up: whether a new request is worth a new attempt now. */
   mayTryAgain(nowMs: number): boolean {
+    if (nowMs - this.#anotherDiskMs < ANOTHER_DISK_PAUSE_MS) return false;
     return this.#rejections < LOGIN_REJECTIONS_MAX || nowMs - this.#rejectedMs >= LOGIN_PAUSE_MS;
   }
 

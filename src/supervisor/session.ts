@@ -14,7 +14,7 @@ import { ControlRead } from './own-calls.js';
 import type { Quarantine } from './quarantine.js';
 import type { RequestLimits } from './request-limits.js';
 import type { AnswerJudge, SupervisedIo } from './supervised-io.js';
-import { Suspicion } from './suspects.js';
+import { type DeathFacts, Suspicion } from './suspects.js';
 import { Watchdog } from './watchdog.js';
 import { HelperWindow } from './window.js';
 import type { WriteBack } from './write-back.js';
@@ -41,8 +41,8 @@ export interface DiskState {
 export interface SessionHost {
   /** The final result of `io`. */
   settle(io: SupervisedIo, vixError: number | bigint): void;
-  /** A control read has worked: suspects that hung may be convicted by it. */
-  controlled(): void;
+  /** A control read has worked in `tookMs`: suspects that hung may be convicted by it. */
+  controlled(tookMs: number): void;
   note(text: string): void;
 }
 
@@ -53,7 +53,7 @@ export interface SessionEnd {
   /** What the replay of the journal was doing, if it was not done. */
   replaying: ReplayWork | undefined;
   /** Undefined: the end was our own doing, for something that was answered. */
-  blame: { alone: boolean; controlled: boolean; hung: boolean } | undefined;
+  blame: DeathFacts | undefined;
 }
 
 type Stage = 'control' | 'journal' | 'alone' | 'all' | 'draining' | 'ended';
@@ -72,7 +72,13 @@ export class Session implements AnswerJudge {
   #progress = false;
   /** Something other than the suspect was completed here. */
   #controlled = false;
+  /** A chunk of the journal was written and flushed. */
+  #flushedChunk = false;
+  /** Writes that succeeded, and that the journal has no room for: they are not answered yet. */
+  #unadmitted: SupervisedIo[] = [];
   #ending: 'unknown' | 'hung' | 'ours' = 'unknown';
+  /** The deadline that was missed. */
+  #hungMs: number | undefined;
 
   /** `epoch` is the number of this open: what succeeded in an earlier one may be forgotten. */
   constructor(helper: Helper, epoch: number, disk: DiskState, host: SessionHost) {
@@ -92,7 +98,7 @@ export class Session implements AnswerJudge {
         );
       },
       exhausted: () => {
-        this.#fail('has no memory for the smallest request');
+        this.fail('has no memory for the smallest request');
       },
       idle: () => {
         if (this.#stage === 'draining') this.#begin();
@@ -105,6 +111,7 @@ export class Session implements AnswerJudge {
       late: (reason) => {
         // It may just be slow, with too much to do at once.
         if (this.#progress) disk.limits.hung(this.#window.inFlight);
+        this.#hungMs = disk.deadlines.requestMs;
         this.#ending = 'hung';
         this.#stage = 'ended';
         helper.kill(reason);
@@ -146,15 +153,20 @@ export class Session implements AnswerJudge {
 
   answered(io: SupervisedIo, vixError: number | bigint): void {
     if (io === this.#controlRead) {
-      this.#controlReadDone(vixError);
+      this.#controlReadDone(this.#controlRead, vixError);
       return;
     }
     let result = vixError;
-    if (vixError === 0) result = this.#succeeded(io);
-    else if (this.#isRepeated(io, vixError)) return;
+    if (vixError === 0) {
+      if (this.#isUnadmitted(io)) return;
+      result = this.#succeeded(io);
+    } else if (this.#isRepeated(io, vixError)) {
+      return;
+    }
     const wasLone = io === this.#lone;
     if (wasLone) this.#lone = undefined;
     this.#host.settle(io, result);
+    if (io.op === IO_OPS.FLUSH && this.#unadmitted.length > 0) this.#admit();
     if (wasLone && this.#stage === 'alone') this.#runAlone();
   }
 
@@ -170,18 +182,18 @@ export class Session implements AnswerJudge {
     const facts = {
       alone: this.#lone !== undefined,
       controlled: this.#controlled,
-      hung: this.hasHung,
+      hungMs: this.#hungMs,
     };
     return {
       inFlight: inFlight.filter(isClients),
-      queued: queued.filter(isClients),
+      queued: this.#unadmitted.concat(queued.filter(isClients)),
       replaying: this.#replay?.work,
       blame: this.#ending === 'ours' ? undefined : facts,
     };
   }
 
   /** Ends the helper for something that it answered; what is in flight is not to blame. */
-  #fail(reason: string): void {
+  fail(reason: string): void {
     if (this.#stage !== 'ended') this.#ending = 'ours';
     this.#stage = 'ended';
     this.helper.kill(reason);
@@ -200,22 +212,23 @@ export class Session implements AnswerJudge {
     read.startSector = this.#disk.controlSector();
     read.arenaOffset = this.#disk.scratchOffsetBytes;
     read.judge = this;
+    read.sentMs = this.#disk.clock.nowMs();
     this.#controlRead = read;
     this.#window.send(read);
   }
 
-  #controlReadDone(vixError: number | bigint): void {
-    const { backlog, errors } = this.#disk;
+  #controlReadDone(read: ControlRead, vixError: number | bigint): void {
+    const { backlog, clock, errors } = this.#disk;
     this.#controlRead = undefined;
     if (vixError === 0) {
-      this.#noteProgress();
+      this.#noteProgress(read);
       this.#controlled = true;
-      this.#host.controlled();
+      this.#host.controlled(clock.nowMs() - read.sentMs);
     } else {
       backlog.goodSector = undefined;
     }
     if (vixError !== 0 && errors.whileServing(vixError) === 'session') {
-      this.#fail(`lost its session: VixError ${String(vixError)}`);
+      this.fail(`lost its session: VixError ${String(vixError)}`);
       return;
     }
     this.#runJournal();
@@ -235,18 +248,20 @@ export class Session implements AnswerJudge {
       journal,
       epoch: this.#epoch,
       flushes,
-      chunkEntries: flushes ? policy.chunkEntries : Infinity,
+      chunkEntries: () => (flushes ? policy.chunkEntries : Infinity),
       send: (io) => {
+        io.sentMs = this.#disk.clock.nowMs();
         this.#window.send(io);
       },
       done: (result) => {
         if (this.#stage === 'journal') this.#replayDone(result);
       },
-      progressed: () => {
-        this.#noteProgress();
+      progressed: (io) => {
+        this.#noteProgress(io);
       },
       flushedChunk: () => {
         this.#controlled = true;
+        this.#flushedChunk = true;
         writeBack.chunkFlushed();
       },
     });
@@ -262,17 +277,15 @@ export class Session implements AnswerJudge {
       this.#runAlone();
       return;
     }
-    // The restart policy must not take the writes before it for progress.
-    this.#progress = false;
+    // The restart policy must not take the writes before it for progress, unless they are safe.
+    this.#progress = this.#flushedChunk;
+    const isSessionLost = errors.whileServing(vixError) === 'session';
     // Without flushes the next replay gets everything there, for reads to be right; what a
     // flush says after that is for those who ask for one.
-    if (op === 'flush') writeBack?.policy.flushFailed();
-    else if (errors.whileServing(vixError) !== 'session') {
-      const facts = { controlled: this.#controlled, hung: false };
-      writeBack?.replayFailed(work, facts);
-    }
+    if (op === 'flush' && !isSessionLost) writeBack?.policy.flushFailed();
+    else writeBack?.policy.refused(isSessionLost ? undefined : work);
     this.#replay = undefined;
-    this.#fail(`could not be given the journal again: ${op} failed with VixError ${vixError}`);
+    this.fail(`could not be given the journal again: ${op} failed with VixError ${vixError}`);
   }
 
   /** The suspects, one after another, with nothing else in the helper. */
@@ -302,7 +315,29 @@ export class Session implements AnswerJudge {
     const { writeBack } = this.#disk;
     if (io.op === IO_OPS.FLUSH && writeBack) io.mark = writeBack.journal.mark(this.#epoch);
     io.judge = this;
+    if (this.#disk.deadlines.areDoubled) io.sentMs = this.#disk.clock.nowMs();
     this.#window.send(io);
+  }
+
+  /** Whether the journal has no room for `io`, a write that has succeeded: it waits for a flush. */
+  #isUnadmitted(io: SupervisedIo): boolean {
+    const { writeBack } = this.#disk;
+    // A suspect is alone here: no flush could come.
+    if (io.op !== IO_OPS.WRITE || io === this.#lone || writeBack?.isFull !== true) return false;
+    if (writeBack.isStuck) {
+      this.#host.settle(io, VIX_E_FAIL);
+    } else {
+      this.#unadmitted.push(io);
+      writeBack.flushSoon();
+    }
+    return true;
+  }
+
+  /** A flush may have made room. */
+  #admit(): void {
+    const unadmitted = this.#unadmitted;
+    this.#unadmitted = [];
+    for (const io of unadmitted) this.answered(io, 0);
   }
 
   /** Whether `io` fails without asking the library; one that may be as bad becomes a suspect. */
@@ -324,18 +359,19 @@ export class Session implements AnswerJudge {
   /** The result for the client: a flush is a failure while anything is lost. */
   #succeeded(io: SupervisedIo): number {
     const { backlog, quarantine, writeBack } = this.#disk;
-    this.#noteProgress();
+    this.#noteProgress(io);
     if (io !== this.#lone) this.#controlled = true;
     if (!io.isCall && io.op !== IO_OPS.FLUSH) backlog.goodSector = io.startSector;
     writeBack?.succeeded(io, this.#epoch);
     if (!quarantine.isEmpty) quarantine.succeeded(io);
-    return io.op === IO_OPS.FLUSH && writeBack?.lost.isEmpty === false ? VIX_E_FAIL : 0;
+    if (io.op !== IO_OPS.FLUSH || io.isOwn) return 0;
+    return writeBack?.lost.isEmpty === false ? VIX_E_FAIL : 0;
   }
 
-  #noteProgress(): void {
-    if (this.#progress) return;
+  #noteProgress(io: SupervisedIo): void {
+    const { clock, deadlines } = this.#disk;
     this.#progress = true;
-    this.#disk.deadlines.progressed();
+    if (deadlines.areDoubled) deadlines.progressed(clock.nowMs() - io.sentMs);
   }
 
   /** Whether the failed `io` is tried again in another helper, which this makes sure of. */
@@ -349,12 +385,12 @@ export class Session implements AnswerJudge {
     const again = this.#mayRepeat(io, meaning, isFlush);
     // A failed flush covers nothing, and the library may have dropped what it held: reads from it
     // would be wrong, and a later flush that succeeds would lie. Everything is written again.
-    if (isFlush) this.#fail(`failed to flush: VixError ${String(vixError)}`);
+    if (isFlush) this.fail(`failed to flush: VixError ${String(vixError)}`);
     if (!again) return false;
     if (io === this.#lone) this.#lone = undefined;
     backlog.wait(io);
-    if (meaning === 'session') this.#fail(`lost its session: VixError ${String(vixError)}`);
-    else this.#fail(`failed a request: VixError ${String(vixError)}`);
+    if (meaning === 'session') this.fail(`lost its session: VixError ${String(vixError)}`);
+    else this.fail(`failed a request: VixError ${String(vixError)}`);
     return true;
   }
 
@@ -362,12 +398,15 @@ export class Session implements AnswerJudge {
     const { backlog } = this.#disk;
     if (meaning === 'session') {
       // Without any progress it is an outage, and the restart policy's affair.
-      if (this.#progress) io.failures++;
-      return io.failures <= SESSION_FAILURES_MAX;
+      if (this.#progress) io.sessionFailures++;
+      return io.sessionFailures <= SESSION_FAILURES_MAX;
     }
-    if (isFlush) return io.failures++ === 0;
-    if (meaning === 'final') return false;
-    if (io.failures++ > 0) backlog.reopenedInVain();
-    return io.failures === 1 && backlog.mayReopen;
+    if (meaning === 'final' && !isFlush) return false;
+    if (io.failedBefore) {
+      if (!isFlush) backlog.reopenedInVain(io);
+      return false;
+    }
+    io.failedBefore = true;
+    return isFlush || backlog.mayReopenFor(io);
   }
 }

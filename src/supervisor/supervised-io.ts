@@ -18,6 +18,8 @@ export interface AnswerWindow {
 /** A request record; its owner preallocates it, and reuses it after settled() and renew(). */
 export abstract class SupervisedIo implements HelperIo {
   abstract op: IoOpNumber;
+  /** It is a flush of ours: it tells whether the library can flush, not whether all is well. */
+  readonly isOwn: boolean = false;
   /** It is a call of ours, with a promise for an answer, and no I/O request of the helper. */
   readonly isCall: boolean = false;
   startSector = 0;
@@ -29,8 +31,12 @@ export abstract class SupervisedIo implements HelperIo {
   memory: object | undefined = undefined;
   /** A flush's snapshot of the journal, taken when it was dispatched. */
   mark: FlushMark | undefined = undefined;
-  /** Errors that the disk was opened anew for, to try it again. */
-  failures = 0;
+  /** An error of it made us open the disk anew, and it is tried a second time. */
+  failedBefore = false;
+  /** Sessions that were lost by it, after they had served others. */
+  sessionFailures = 0;
+  /** When it was sent (Clock.nowMs), where somebody must know. */
+  sentMs = 0;
   /** The deaths that it was in flight at. */
   suspicion: Suspicion | undefined = undefined;
 
@@ -39,7 +45,8 @@ export abstract class SupervisedIo implements HelperIo {
 
   /** Forgets the past of a record that is used again. */
   renew(): void {
-    this.failures = 0;
+    this.failedBefore = false;
+    this.sessionFailures = 0;
     this.suspicion = undefined;
   }
 

@@ -57,6 +57,12 @@ export interface SupervisorOptions {
   writeBack?: WriteBack;
 }
 
+/** How a disk was closed. */
+export interface CloseResult {
+  /** The library has closed it: what it had in memory is written. */
+  isClosed: boolean;
+}
+
 type State = 'new' | 'open' | 'opening' | 'given up' | 'closed';
 
 /** The helpers of one disk, one after another. */
@@ -74,6 +80,8 @@ export class Supervisor implements SessionHost {
   #helper: Helper | undefined;
   #session: Session | undefined;
   #restartTimer: Timer | undefined;
+  /** Set from a death on, until something was completed or the time for recovery is over. */
+  #recoveryTimer: Timer | undefined;
   #facts: SessionFacts | undefined;
   #identity: DiskIdentity | undefined;
   /** Requests that were handed in and are not settled. */
@@ -87,6 +95,7 @@ export class Supervisor implements SessionHost {
   #replays = 0;
   #queries: Promise<unknown> = Promise.resolve();
   #queriesAreOff = false;
+  #closing: Promise<CloseResult> | undefined;
 
   constructor(options: SupervisorOptions) {
     const { clock, errors, log, name, quarantine, random, session } = options;
@@ -149,7 +158,10 @@ export class Supervisor implements SessionHost {
   io(io: SupervisedIo): void {
     const { clock } = this.#options;
     const nowMs = this.#policy.failing || this.#state === 'given up' ? clock.nowMs() : 0;
-    if (this.#unsettled++ === 0 && this.#policy.failing) this.#policy.awaited(nowMs);
+    if (this.#unsettled++ === 0 && this.#policy.failing) {
+      this.#policy.awaited(nowMs);
+      if (this.#state === 'opening' || this.#state === 'open') this.#watchRecovery();
+    }
     if (this.#session?.accepts) {
       this.#session.dispatch(io);
       return;
@@ -187,9 +199,9 @@ export class Supervisor implements SessionHost {
     io.settled(vixError);
   }
 
-  controlled(): void {
-    this.#convict(this.#disk.backlog.controlled());
-    this.#options.writeBack?.controlled();
+  controlled(tookMs: number): void {
+    this.#convict(this.#disk.backlog.controlled(tookMs));
+    this.#options.writeBack?.controlled(tookMs);
   }
 
   note(text: string): void {
@@ -200,16 +212,9 @@ export class Supervisor implements SessionHost {
    * Closes the disk and ends the helper; what has not been settled by then fails.
    * Call it when all requests are settled and flushed, or to give up on them. Idempotent.
    */
-  async close(): Promise<void> {
-    if (this.#state === 'closed') return;
-    const wasOpen = this.#state === 'open';
-    this.#state = 'closed';
-    this.#options.writeBack?.stop();
-    this.#restartTimer?.cancel();
-    const stopped = this.#spare.stop();
-    if (this.#helper) await this.#closeHelper(this.#helper, wasOpen);
-    await stopped;
-    this.#failWaiting();
+  close(): Promise<CloseResult> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   /** Gives up on a helper that can't be waited for any longer; what is in flight fails. */
@@ -218,17 +223,35 @@ export class Supervisor implements SessionHost {
     await this.close();
   }
 
-  async #closeHelper(helper: Helper, isOpen: boolean): Promise<void> {
+  async #close(): Promise<CloseResult> {
+    const wasOpen = this.#state === 'open';
+    this.#state = 'closed';
+    this.#options.writeBack?.stop();
+    this.#restartTimer?.cancel();
+    this.#recoveryTimer?.cancel();
+    const stopped = this.#spare.stop();
+    const isClosed = this.#helper ? await this.#closeHelper(this.#helper, wasOpen) : false;
+    await stopped;
+    this.#failWaiting();
+    return { isClosed };
+  }
+
+  /** Whether the library has closed the disk. */
+  async #closeHelper(helper: Helper, isOpen: boolean): Promise<boolean> {
     const { clock, log, name } = this.#options;
+    let isClosed = false;
     const timer = startDeadline(clock, this.#deadlines.callMs, () => {
       helper.kill('it did not close its disk in time');
     });
     if (isOpen) {
       // Calls are made one at a time.
       await Promise.race([this.#queries, helper.ended]);
-      await helper.call('CLOSE', {}).catch((thrown: unknown) => {
+      try {
+        await helper.call('CLOSE', {});
+        isClosed = true;
+      } catch (thrown) {
         log.warning(`${name}: closing: ${messageOf(thrown)}`);
-      });
+      }
       helper.endInput();
     } else {
       helper.kill('the server stops');
@@ -237,6 +260,7 @@ export class Supervisor implements SessionHost {
     timer.cancel();
     const left = this.#session?.end();
     if (left) this.#disk.backlog.died(left.inFlight, left.queued, undefined);
+    return isClosed;
   }
 
   /** Starts a helper and sends it HELLO. */
@@ -267,7 +291,7 @@ export class Supervisor implements SessionHost {
     this.#session = undefined;
     if (session.hadProgress) this.#policy.progressed();
     if (session.hasHung) this.#deadlines.missed(session.hadProgress);
-    if (blame !== undefined) writeBack?.replayFailed(replaying, blame);
+    if (blame !== undefined) writeBack?.replayDied(replaying, blame);
     this.#replays = inFlight.length;
     this.#diedAtMs = clock.nowMs();
     this.#cause = end.reason;
@@ -297,14 +321,41 @@ export class Supervisor implements SessionHost {
       this.#giveUp(`no helper could be brought back (${reason})`);
       return;
     }
+    this.#watchRecovery();
     this.#restartTimer = this.#options.clock.after(delayMs, () => {
       void this.#restart();
     });
   }
 
+  /** An attempt that hangs must not outlast the time for recovery. */
+  #watchRecovery(): void {
+    const { clock } = this.#options;
+    if (this.#recoveryTimer !== undefined) return;
+    this.#recoveryTimer = clock.after(this.#policy.remainingMs(clock.nowMs()), () => {
+      this.#recoveryTimer = undefined;
+      if (!this.#policy.failing || this.#session?.hadProgress) return;
+      // Nobody waits: the next request sets it again.
+      if (this.#unsettled === 0) return;
+      const reason = 'did not bring the disk back in time';
+      if (this.#policy.remainingMs(clock.nowMs()) > 0) {
+        this.#watchRecovery();
+      } else if (this.#session) {
+        this.#session.fail(reason);
+      } else if (this.#helper) {
+        this.#helper.kill(reason);
+      } else {
+        this.#restartTimer?.cancel();
+        this.#giveUp('no helper could be brought back in time');
+      }
+    });
+  }
+
   #giveUp(why: string): void {
-    const { log, name } = this.#options;
+    const { log, name, writeBack } = this.#options;
     this.#state = 'given up';
+    this.#recoveryTimer?.cancel();
+    this.#recoveryTimer = undefined;
+    writeBack?.gaveUp();
     const count = this.#disk.backlog.waitingCount;
     log.error(`${name}: ${why}: ${count} requests fail; the next one starts a new attempt`);
     this.#failWaiting();
@@ -338,6 +389,7 @@ export class Supervisor implements SessionHost {
     log.warning(`${name}: opening it again: ${reason}`);
     if (this.#opener.wasLate(helper)) this.#deadlines.missed(false);
     if (thrown instanceof AnotherDisk) {
+      this.#policy.foundAnotherDisk(clock.nowMs());
       this.#giveUp(reason);
     } else if (thrown instanceof HelperCallError && errors.isRejectedLogin(thrown.vixError)) {
       this.#scheduleRestart(reason, this.#policy.rejected(clock.nowMs()));

@@ -11,15 +11,15 @@ export interface DeathFacts {
   alone: boolean;
   /** The helper had completed another I/O before. */
   controlled: boolean;
-  /** It was killed by a deadline. */
-  hung: boolean;
+  /** The deadline that it was killed by, in milliseconds; undefined: it was not. */
+  hungMs: number | undefined;
 }
 
 /** The deaths that one suspect was in flight at. */
 export class Suspicion {
   #deaths = 0;
   #deathsAlone = 0;
-  #unprovenHang = false;
+  #unprovenHangMs: number | undefined;
 
   /** One that is known to be bad company, and so runs alone at once. */
   static known(): Suspicion {
@@ -29,19 +29,22 @@ export class Suspicion {
   }
 
   /** The suspect was in flight when its helper ended. */
-  died({ alone, controlled, hung }: DeathFacts): void {
+  died({ alone, controlled, hungMs }: DeathFacts): void {
     this.#deaths++;
-    this.#unprovenHang = false;
+    this.#unprovenHangMs = undefined;
     if (!alone || !controlled) return;
-    if (hung) this.#unprovenHang = true;
-    else this.#deathsAlone++;
+    if (hungMs === undefined) this.#deathsAlone++;
+    else this.#unprovenHangMs = hungMs;
   }
 
-  /** A read elsewhere has worked in a fresh helper: the hang was no outage. */
-  controlled(): void {
-    if (!this.#unprovenHang) return;
-    this.#unprovenHang = false;
-    this.#deathsAlone++;
+  /**
+   * A read elsewhere has worked in a fresh helper, in `tookMs`: if that was within the deadline
+   * that the suspect missed, the hang was neither an outage nor a library that is slow everywhere.
+   */
+  controlled(tookMs: number): void {
+    const hungMs = this.#unprovenHangMs;
+    this.#unprovenHangMs = undefined;
+    if (hungMs !== undefined && tookMs < hungMs) this.#deathsAlone++;
   }
 
   /** Whether it may run beside others. */

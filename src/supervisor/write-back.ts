@@ -35,18 +35,19 @@ const ANY_FLUSH = { op: IO_OPS.FLUSH, startSector: 0, nrSectors: 0 };
 /** Our own flush: one at a time. */
 class OwnFlush extends SupervisedIo {
   op = IO_OPS.FLUSH;
+  override readonly isOwn = true;
   pending = false;
-  readonly #failed: () => void;
+  readonly #done: (isFlushed: boolean) => void;
 
-  constructor(failed: () => void) {
+  constructor(done: (isFlushed: boolean) => void) {
     super();
-    this.#failed = failed;
+    this.#done = done;
   }
 
   settled(vixError: number | bigint): void {
     this.pending = false;
-    // It is in the log already, and the journal still has everything.
-    if (vixError !== 0) this.#failed();
+    // A failure is in the log already, and the journal still has everything.
+    this.#done(vixError === 0);
   }
 }
 
@@ -60,13 +61,29 @@ export class WriteBack {
   readonly #ownFlush: OwnFlush;
   #idleTimer: Timer | undefined;
   #lastWriteMs = 0;
+  #isStuck = false;
   #saidForgetting = false;
 
   constructor(options: WriteBackOptions) {
     this.#options = options;
     this.journal = options.journal;
     this.policy = new ReplayPolicy(options.journal);
-    this.#ownFlush = new OwnFlush(options.flushFailed);
+    this.#ownFlush = new OwnFlush((isFlushed) => {
+      this.#isStuck = !isFlushed;
+      if (!isFlushed) options.flushFailed();
+      // Writes that succeeded after it was dispatched.
+      else if (this.journal.entries.length > 0) this.#wakeLater();
+    });
+  }
+
+  /** Whether a write that succeeds now must wait for a flush before it may be answered. */
+  get isFull(): boolean {
+    return this.canFlush && this.journal.entries.length >= JOURNAL_ENTRIES_MAX;
+  }
+
+  /** Whether our own flush has failed, and none has succeeded since: nothing will make room. */
+  get isStuck(): boolean {
+    return this.#isStuck;
   }
 
   /** Whether the library can flush, and does not die of it. */
@@ -92,18 +109,24 @@ export class WriteBack {
 
   /** A chunk of the journal has been written again and flushed. */
   chunkFlushed(): void {
-    this.policy.flushed();
+    this.policy.chunkFlushed();
     this.#flushed();
   }
 
-  /** The helper ended in a replay, or the library refused a write of it. */
-  replayFailed(work: ReplayWork | undefined, facts: Omit<DeathFacts, 'alone'>): void {
-    this.#judge(this.policy.failed(work, facts));
+  /** The helper ended in a replay. */
+  replayDied(work: ReplayWork | undefined, facts: Omit<DeathFacts, 'alone'>): void {
+    this.#judge(this.policy.died(work, facts));
   }
 
-  /** A control read has worked. */
-  controlled(): void {
-    this.#judge(this.policy.controlled());
+  /** A control read has worked in `tookMs`. */
+  controlled(tookMs: number): void {
+    this.#judge(this.policy.controlled(tookMs));
+  }
+
+  /** The time for recovery is over: an entry that was refused all that time is lost. */
+  gaveUp(): void {
+    const refused = this.policy.gaveUp();
+    if (refused !== undefined) this.#lose(refused, 'the library refuses to write them');
   }
 
   #judge(verdict: ReplayVerdict): void {
@@ -114,12 +137,22 @@ export class WriteBack {
       quarantine.add(ANY_FLUSH);
       return;
     }
-    this.lost.add(verdict.lost);
-    this.journal.remove(verdict.lost);
-    log.error(`${name}: lost: ${describeRange(verdict.lost)}: to write them kills the library`);
+    this.#lose(verdict.lost, 'to write them kills the library');
+  }
+
+  #lose(entry: JournalEntry, why: string): void {
+    const { log, name } = this.#options;
+    this.lost.add(entry);
+    this.journal.remove(entry);
+    // What was written over it later is in the journal.
+    for (const { startSector, nrSectors, sequence } of this.journal.entries) {
+      if (sequence > entry.sequence) this.lost.covered(startSector, nrSectors, sequence);
+    }
+    log.error(`${name}: lost: ${describeRange(entry)}: ${why}`);
   }
 
   #flushed(): void {
+    this.#isStuck = false;
     if (!this.lost.isEmpty) this.lost.flushed((sequence) => this.journal.has(sequence));
   }
 
@@ -140,12 +173,17 @@ export class WriteBack {
   }
 
   #written(): void {
-    const { clock, journalBytesMax } = this.#options;
+    const { journalBytesMax } = this.#options;
     const { bytes, entries } = this.journal;
     if (bytes > journalBytesMax / 2 || entries.length > JOURNAL_ENTRIES_MAX / 2) {
       if (this.canFlush) this.flushSoon();
       else this.#forget(journalBytesMax / 2);
     }
+    this.#wakeLater();
+  }
+
+  #wakeLater(): void {
+    const { clock } = this.#options;
     this.#lastWriteMs = clock.nowMs();
     this.#idleTimer ??= clock.after(JOURNAL_IDLE_FLUSH_MS, this.#idle);
   }

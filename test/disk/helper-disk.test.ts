@@ -239,7 +239,7 @@ t.test('CACHE reads into one slot, as much as one READ may ask for', async (t) =
   t.equal(sectors, (32 * MIB) / 512);
   t.equal(request.error, undefined);
   t.same(client.results.get(request), Buffer.alloc(0), 'nothing is lent');
-  t.equal(disk.grants.isWaiting, false);
+  t.equal(disk.grants.isWaitingToWrite, false);
   await shut({ disk, last });
 });
 

@@ -71,8 +71,11 @@ export async function must(file: string, args: string[], options: Options = {}):
 }
 
 /** Resolves when `check` is true; rejects after PATIENCE_MS. */
-export async function eventually(what: string, check: () => boolean): Promise<void> {
-  for (let waitedMs = 0; !check(); waitedMs += 20) {
+export async function eventually(
+  what: string,
+  check: () => boolean | Promise<boolean>,
+): Promise<void> {
+  for (let waitedMs = 0; !(await check()); waitedMs += 20) {
     if (waitedMs > PATIENCE_MS) throw new Error(`in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

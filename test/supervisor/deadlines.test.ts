@@ -24,7 +24,7 @@ t.test('a kill without any completed I/O doubles all of them; progress restores 
   deadlines.missed(false);
   t.equal(deadlines.requestMs, 4000);
   t.equal(deadlines.callMs, 4000 * CALL_TIMEOUT_FACTOR);
-  deadlines.progressed();
+  deadlines.progressed(1);
   t.equal(deadlines.requestMs, 1000);
   t.end();
 });
@@ -34,8 +34,20 @@ t.test('none grows beyond the recovery timeout, and that is at once undone', (t)
   for (let i = 0; i < 2000; i++) deadlines.missed(false);
   t.equal(deadlines.requestMs, 60_000);
   t.equal(deadlines.callMs, 60_000);
-  deadlines.progressed();
+  deadlines.progressed(1);
   t.equal(deadlines.requestMs, 1000);
   t.equal(new Deadlines(25_000, 10_000).requestMs, 25_000, 'but a request has its own');
+  t.end();
+});
+
+t.test('an I/O that only the doubled deadline allowed leaves it doubled', (t) => {
+  const deadlines = new Deadlines(1000, 60_000);
+  t.notOk(deadlines.areDoubled);
+  deadlines.missed(false);
+  deadlines.progressed(1500);
+  t.ok(deadlines.areDoubled);
+  t.equal(deadlines.requestMs, 2000);
+  deadlines.progressed(999);
+  t.notOk(deadlines.areDoubled);
   t.end();
 });

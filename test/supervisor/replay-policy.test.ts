@@ -3,8 +3,9 @@ import t from 'tap';
 import { CONVICTION_DEATHS } from '../../src/base/limits.js';
 import { Journal, type JournalEntry } from '../../src/supervisor/journal.js';
 import { ReplayPolicy } from '../../src/supervisor/replay-policy.js';
+import type { DeathFacts } from '../../src/supervisor/suspects.js';
 
-const CRASH = { controlled: true, hung: false };
+const CRASH: Omit<DeathFacts, 'alone'> = { controlled: true, hungMs: undefined };
 
 function setUp(entries: number, nrSectors = 8) {
   const journal = new Journal(() => undefined);
@@ -16,7 +17,7 @@ function setUp(entries: number, nrSectors = 8) {
   const first = (): JournalEntry => journal.entries[0]!;
   const die = (op: 'write' | 'flush', times: number, facts = CRASH) => {
     const verdicts = [];
-    for (let i = 0; i < times; i++) verdicts.push(policy.failed({ op, entry: first() }, facts));
+    for (let i = 0; i < times; i++) verdicts.push(policy.died({ op, entry: first() }, facts));
     return verdicts.filter((verdict) => verdict !== undefined);
   };
   return { journal, policy, first, die };
@@ -50,7 +51,7 @@ t.test('an entry that kills alone is lost after four deaths, which want control 
   t.same(die('write', 1), []);
   t.ok(policy.needsControl);
   t.equal(policy.suspect, first(), 'control reads stay away from it');
-  t.same(die('write', 100, { controlled: false, hung: false }), [], 'unproven deaths');
+  t.same(die('write', 100, { controlled: false, hungMs: undefined }), [], 'unproven deaths');
   t.same(die('write', CONVICTION_DEATHS - 1), [{ lost: first() }]);
   t.notOk(policy.needsControl);
   t.end();
@@ -60,11 +61,11 @@ t.test('a hang in a replay counts when a read elsewhere has worked', (t) => {
   const { policy, first, die } = setUp(1);
   die('write', 1);
   for (let i = 0; i < CONVICTION_DEATHS - 1; i++) {
-    t.same(die('write', 1, { controlled: true, hung: true }), []);
-    t.same(policy.controlled(), undefined);
+    t.same(die('write', 1, { controlled: true, hungMs: 1000 }), []);
+    t.same(policy.controlled(1), undefined);
   }
-  die('write', 1, { controlled: true, hung: true });
-  t.same(policy.controlled(), { lost: first() });
+  die('write', 1, { controlled: true, hungMs: 1000 });
+  t.same(policy.controlled(1), { lost: first() });
   t.end();
 });
 
@@ -107,7 +108,7 @@ t.test('after a flush that failed one replay goes without, the next has flushes 
 
 t.test('a death before the replay had begun blames nothing', (t) => {
   const { policy } = setUp(4);
-  t.equal(policy.failed(undefined, CRASH), undefined);
+  t.equal(policy.died(undefined, CRASH), undefined);
   t.equal(policy.chunkEntries, Infinity);
   t.end();
 });

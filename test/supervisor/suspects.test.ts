@@ -3,7 +3,7 @@ import t from 'tap';
 import { ALONE_DEATHS, CONVICTION_DEATHS } from '../../src/base/limits.js';
 import { type DeathFacts, Suspicion } from '../../src/supervisor/suspects.js';
 
-const CRASH: DeathFacts = { alone: true, controlled: true, hung: false };
+const CRASH: DeathFacts = { alone: true, controlled: true, hungMs: undefined };
 
 function after(deaths: number, facts: DeathFacts): Suspicion {
   const suspicion = new Suspicion();
@@ -12,7 +12,7 @@ function after(deaths: number, facts: DeathFacts): Suspicion {
 }
 
 t.test('it runs alone after two deaths, however they came about', (t) => {
-  const facts = { alone: false, controlled: false, hung: true };
+  const facts = { alone: false, controlled: false, hungMs: 1000 };
   t.notOk(after(ALONE_DEATHS - 1, facts).runsAlone);
   t.ok(after(ALONE_DEATHS, facts).runsAlone);
   t.ok(Suspicion.known().runsAlone, 'and at once if its range is known to be bad');
@@ -29,7 +29,7 @@ t.test('it is convicted by its fourth death alone in a helper that had worked', 
 for (const [what, facts] of [
   ['in company', { ...CRASH, alone: false }],
   ['in a helper that had not worked before', { ...CRASH, controlled: false }],
-  ['by a hang that may be an outage', { ...CRASH, hung: true }],
+  ['by a hang that may be an outage', { ...CRASH, hungMs: 1000 }],
 ] as const) {
   t.test(`no number of deaths ${what} convicts`, (t) => {
     const suspicion = after(100, facts);
@@ -41,23 +41,36 @@ for (const [what, facts] of [
 
 t.test('a hang counts once, when a read elsewhere has worked after it', (t) => {
   const suspicion = after(CONVICTION_DEATHS - 1, CRASH);
-  suspicion.controlled();
+  suspicion.controlled(10);
   t.notOk(suspicion.isConvicted, 'there was no hang to prove');
-  suspicion.died({ ...CRASH, hung: true });
+  suspicion.died({ ...CRASH, hungMs: 1000 });
   t.notOk(suspicion.isConvicted);
-  suspicion.controlled();
+  suspicion.controlled(10);
   t.ok(suspicion.isConvicted);
 
-  const proven = after(1, { ...CRASH, hung: true });
-  for (let i = 0; i < 10; i++) proven.controlled();
+  const proven = after(1, { ...CRASH, hungMs: 1000 });
+  for (let i = 0; i < 10; i++) proven.controlled(10);
   t.equal(proven.weight, 1, 'one proof for one hang');
   t.end();
 });
 
 t.test('a hang is proven by what comes next, not later', (t) => {
-  const suspicion = after(1, { ...CRASH, hung: true });
+  const suspicion = after(1, { ...CRASH, hungMs: 1000 });
   suspicion.died({ ...CRASH, controlled: false });
-  suspicion.controlled();
+  suspicion.controlled(10);
   t.equal(suspicion.weight, 0);
   t.end();
 });
+
+t.test(
+  'a control read as slow as the suspect proves nothing: the library is slow everywhere',
+  (t) => {
+    const suspicion = after(1, { ...CRASH, hungMs: 1000 });
+    suspicion.controlled(1000);
+    t.equal(suspicion.weight, 0);
+    suspicion.died({ ...CRASH, hungMs: 1000 });
+    suspicion.controlled(999);
+    t.equal(suspicion.weight, 1);
+    t.end();
+  },
+);

@@ -141,7 +141,7 @@ t.test('each call has its own deadline, which may have doubled', async (t) => {
   helper.now = { ...IDLE, call: 'VixDiskLib_Flush', inCallMs: callMs + 1 };
   await clock.pass(3 * HEARTBEAT_INTERVAL_MS);
   t.same(verdicts, []);
-  deadlines.progressed();
+  deadlines.progressed(1);
   await clock.pass(2 * HEARTBEAT_INTERVAL_MS);
   t.match(verdicts, [/^has hung in VixDiskLib_Flush for 250\.0 s$/]);
 });
