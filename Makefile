@@ -23,6 +23,8 @@ help:
 	@echo 'make test            all tests, with coverage'
 	@echo 'make lint            ESLint, Prettier, types of the tests, clang-format'
 	@echo 'make check           lint, tests, and the C parts under sanitizers'
+	@echo 'make sim [SEED=N] [MINUTES=N] [KIND=...]'
+	@echo '                     a simulated disk whose helpers die at every possible point'
 	@echo 'make bench           speed, against nbdkit and qemu-nbd'
 	@echo 'make format          rewrite the sources as the formatters like them'
 	@echo 'make clean           remove everything that was built'
@@ -92,6 +94,13 @@ check: deps
 	@$(MAKE) lint
 	@$(MAKE) test
 	@$(MAKE) -C helper check-asan check-tsan
+
+# SEED: a run of this seed alone, with what led to its violation, unless MINUTES says for how long.
+.PHONY: sim
+sim: all
+	SIM_SEED=$(or $(SEED),$(shell date +%s)) SIM_KIND=$(KIND) SIM_RUNS=$(if $(SEED),1) \
+	SIM_MINUTES=$(or $(MINUTES),$(if $(SEED),,1)) \
+	npx --no-install tap run --timeout=0 --reporter=tap test/sim/simulation.test.ts
 
 .PHONY: bench
 bench: deps

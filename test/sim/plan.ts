@@ -1,0 +1,117 @@
+// What one run is like: the disk, its clients, and how its library behaves, all drawn from the
+// seed. A kind of run narrows it: `memory` has hosts short of memory, and so on.
+import type { Random } from './random.js';
+
+/** What a run is about; `any` mixes the failures that must never be noticed. */
+export const KINDS = ['any', 'calm', 'large'] as const;
+export type Kind = (typeof KINDS)[number];
+
+export interface Plan {
+  kind: Kind;
+  // The disk.
+  sizeBytes: number;
+  cells: number;
+  memoryBytes: number;
+  /** Writes stay in the library until a flush. */
+  isVolatile: boolean;
+  /** The program takes it for such a library: it keeps a journal. */
+  buffersWrites: boolean;
+  lateMs: number;
+  holdsLock: boolean;
+  fences: boolean;
+  /** A spare helper stands by. */
+  spare: boolean;
+  // The clients.
+  clients: number;
+  depth: number;
+  requests: number;
+  /** Cells of the longest request. */
+  cellsMax: number;
+  /** Mean time of a client between two looks at what it could send. */
+  thinkMs: number;
+  readShare: number;
+  flushShare: number;
+  fuaShare: number;
+  /** The front end stops for a while, this often for each request, and so long. */
+  pause: number;
+  pauseMs: number;
+  /** A client goes away this often, and comes back at once. */
+  disconnect: number;
+  // The library.
+  iosPerLife: number;
+  /** Counted from its open. */
+  msPerLife: number;
+  callDeath: number;
+  callHang: number;
+  hang: number;
+  lostReply: number;
+  flushFailure: number;
+  sessionLoss: number;
+  memory: { requests: number; bytes: number } | undefined;
+  /** A sector that kills the library whenever it is touched. */
+  poison: number | undefined;
+  ioMs: readonly [number, number];
+  flushMs: readonly [number, number];
+  /** A flush begins at once, and covers what was there then; requests go on beside it. */
+  flushOverlaps: boolean;
+  openMs: readonly [number, number];
+  /** From SIGKILL to the end of the process. */
+  exitMs: number;
+  /** After a death the host refuses opens, this often and up to so long. */
+  outage: number;
+  outageMs: number;
+  /** Whether overlapping requests in a helper are a violation by themselves. */
+  checksOrder: boolean;
+}
+
+const MIB = 1024 * 1024;
+
+export function planOf(kind: Kind, random: Random): Plan {
+  const isLarge = kind === 'large';
+  const isCalm = kind === 'calm';
+  const often = (probability: number, value: () => number): number =>
+    !isCalm && random.chance(probability) ? value() : 0;
+  const slow = random.chance(0.2);
+  const isVolatile = random.chance(0.85);
+  return {
+    kind,
+    sizeBytes: isLarge ? 12 * MIB : 512 * (8 + random.below(250)),
+    cells: isLarge ? 40 : 4 + random.below(100),
+    memoryBytes: 16 * MIB,
+    isVolatile,
+    buffersWrites: isVolatile || random.chance(0.5),
+    lateMs: random.pick([0, 1, 100, 3000]),
+    holdsLock: random.chance(0.5),
+    fences: true,
+    spare: random.chance(0.5),
+    clients: 1 + random.below(4),
+    depth: random.pick([1, 2, 4, 16]),
+    requests: isLarge ? 60 : 100 + random.below(400),
+    cellsMax: isLarge ? 8 : random.pick([2, 5, 20]),
+    thinkMs: random.pick([0.1, 1, 5, 100]),
+    readShare: random.between(0.1, 0.7),
+    flushShare: random.pick([0.01, 0.05, 0.2]),
+    fuaShare: random.pick([0, 0.1, 0.5]),
+    pause: random.chance(0.3) ? 0.01 : 0,
+    pauseMs: random.pick([10, 1000, 100_000]),
+    disconnect: random.chance(0.3) ? 0.02 : 0,
+    iosPerLife: isCalm ? Infinity : random.pick([4, 8, 20, 50, 150]),
+    msPerLife: isCalm ? Infinity : random.pick([Infinity, Infinity, 20, 500]) * (slow ? 400 : 1),
+    callDeath: often(0.3, () => 0.05),
+    callHang: 0,
+    hang: 0,
+    lostReply: 0,
+    flushFailure: isVolatile ? often(0.3, () => 0.05) : 0,
+    sessionLoss: 0,
+    memory: undefined,
+    poison: undefined,
+    ioMs: slow ? [1, 2000] : [0.01, random.pick([0.02, 1, 10])],
+    flushMs: slow ? [1, 5000] : [0.1, 5],
+    flushOverlaps: random.chance(0.3),
+    openMs: slow ? [100, 20_000] : [0.5, random.pick([1, 50])],
+    exitMs: random.pick([0.1, 5, 500]),
+    outage: often(0.3, () => 0.1),
+    outageMs: random.pick([100, 10_000, 120_000]),
+    checksOrder: true,
+  };
+}
