@@ -195,10 +195,14 @@ export class Model {
     this.#stale.clear();
   }
 
-  /** What must be there after a clean end: what a read that begins now may see. */
-  final(disk: Buffer): void {
+  /**
+   * What must be there after a clean end: what a read that begins now may see. Not where
+   * `isExcused` says that it was lost.
+   */
+  final(disk: Buffer, isExcused: (cell: number) => boolean = () => false): void {
     const beganAt = this.moment();
     this.#forRange(0, this.#cells.length, (candidates, cell) => {
+      if (isExcused(cell)) return;
       const part = disk.subarray(this.#cuts[cell], this.#cuts[cell + 1]);
       const isLegal = ({ hiddenAt }: Candidate): boolean => hiddenAt > beganAt;
       this.#check(cell, part, candidates, isLegal, 'the final disk has');

@@ -2,8 +2,13 @@
 // seed. A kind of run narrows it: `memory` has hosts short of memory, and so on.
 import type { Random } from './random.js';
 
-/** What a run is about; `any` mixes the failures that must never be noticed. */
-export const KINDS = ['any', 'calm', 'large'] as const;
+/**
+ * What a run is about. `any` mixes the failures that must never be noticed; `calm` has none, but a
+ * front end that pauses; `large` has requests of many pieces; in `poison` a sector kills the
+ * library; in `frantic` it dies so often that innocents look guilty; in `outage` it is away for so
+ * long that requests fail.
+ */
+export const KINDS = ['any', 'calm', 'large', 'poison', 'frantic', 'outage'] as const;
 export type Kind = (typeof KINDS)[number];
 
 export interface Plan {
@@ -66,16 +71,15 @@ export interface Plan {
 
 const MIB = 1024 * 1024;
 
+/** The rest is as a calm run has it. */
 export function planOf(kind: Kind, random: Random): Plan {
   const isLarge = kind === 'large';
-  const isCalm = kind === 'calm';
-  const often = (probability: number, value: () => number): number =>
-    !isCalm && random.chance(probability) ? value() : 0;
-  const slow = random.chance(0.2);
   const isVolatile = random.chance(0.85);
-  return {
+  const slow = random.chance(0.2);
+  const sizeBytes = isLarge ? 12 * MIB : 512 * (8 + random.below(250));
+  const plan: Plan = {
     kind,
-    sizeBytes: isLarge ? 12 * MIB : 512 * (8 + random.below(250)),
+    sizeBytes,
     cells: isLarge ? 40 : 4 + random.below(100),
     memoryBytes: 16 * MIB,
     isVolatile,
@@ -95,13 +99,13 @@ export function planOf(kind: Kind, random: Random): Plan {
     pause: random.chance(0.3) ? 0.01 : 0,
     pauseMs: random.pick([10, 1000, 100_000]),
     disconnect: random.chance(0.3) ? 0.02 : 0,
-    iosPerLife: isCalm ? Infinity : random.pick([4, 8, 20, 50, 150]),
-    msPerLife: isCalm ? Infinity : random.pick([Infinity, Infinity, 20, 500]) * (slow ? 400 : 1),
-    callDeath: often(0.3, () => 0.05),
+    iosPerLife: Infinity,
+    msPerLife: Infinity,
+    callDeath: 0,
     callHang: 0,
     hang: 0,
     lostReply: 0,
-    flushFailure: isVolatile ? often(0.3, () => 0.05) : 0,
+    flushFailure: 0,
     sessionLoss: 0,
     memory: undefined,
     poison: undefined,
@@ -110,8 +114,39 @@ export function planOf(kind: Kind, random: Random): Plan {
     flushOverlaps: random.chance(0.3),
     openMs: slow ? [100, 20_000] : [0.5, random.pick([1, 50])],
     exitMs: random.pick([0.1, 5, 500]),
-    outage: often(0.3, () => 0.1),
+    outage: 0,
     outageMs: random.pick([100, 10_000, 120_000]),
     checksOrder: true,
+  };
+  return kind === 'calm' ? plan : { ...plan, ...failuresOf(plan, random, slow) };
+}
+
+function failuresOf(plan: Plan, random: Random, slow: boolean): Partial<Plan> {
+  const often = (probability: number, value: number): number =>
+    random.chance(probability) ? value : 0;
+  const { kind, sizeBytes, isVolatile } = plan;
+  const isFrantic = kind === 'frantic';
+  const isShort = random.chance(0.2);
+  // Fewer would convict innocents now and then: each dies of chance alone. A host short of memory
+  // takes many calls for one request.
+  const iosPerLife = isShort ? 2000 : random.pick([20, 30, 60, 150]);
+  return {
+    iosPerLife: isFrantic ? 2 + random.below(8) : iosPerLife,
+    msPerLife:
+      random.pick([Infinity, Infinity, isFrantic ? 20 : 500]) *
+      (slow ? 400 : 1) *
+      (isShort ? 100 : 1),
+    callDeath: often(0.3, 0.05),
+    callHang: often(0.2, 0.01),
+    hang: often(0.3, 0.003),
+    lostReply: often(0.3, 0.003),
+    flushFailure: isVolatile ? often(0.3, 0.05) : 0,
+    sessionLoss: often(0.3, 0.003),
+    memory: isShort
+      ? { requests: 1 + random.below(8), bytes: Math.ceil(plan.sizeBytes / 16) + 4096 }
+      : undefined,
+    poison: kind === 'poison' ? random.below(sizeBytes / 512) : undefined,
+    outage: kind === 'outage' ? 0.2 : often(0.3, 0.1),
+    ...(kind === 'outage' && { outageMs: 3_600_000 }),
   };
 }

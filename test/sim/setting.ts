@@ -34,6 +34,9 @@ export class Tally {
   deaths = 0;
   kills = 0;
   hangs = 0;
+  /** How many opens there had been when a call hung last. */
+  opensAtHang = 0;
+  flushes = 0;
   lostReplies = 0;
   failedFlushes = 0;
   lostSessions = 0;

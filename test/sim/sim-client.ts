@@ -23,6 +23,8 @@ export interface ClientSetting {
   host: Host;
   disk: Disk;
   fail: (violation: Violation) => void;
+  /** A write or zeroes begin. */
+  begins: (request: SimRequest) => void;
   /** Whether this request may fail. */
   mayFail: (request: SimRequest) => boolean;
   /** Requests for which the library must flush, until they are answered. */
@@ -193,6 +195,7 @@ export class SimClient implements DiskClient {
         request.op === 'write' ? payloadOf(request.lengthBytes, this.#random) : undefined;
       const { firstCell, endCell, name } = request;
       request.write = model.writeBegins(firstCell, endCell, bytes, name);
+      this.#setting.begins(request);
     }
     this.#open.add(request);
     if (request.op === 'flush' || request.fua) this.#setting.flushing.add(request);

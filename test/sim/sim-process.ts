@@ -284,6 +284,7 @@ export class SimProcess implements Helper {
     }
     if (io.op === IO_OPS.FLUSH) {
       if (!this.#random.chance(plan.flushFailure) || !this.#setting.mayFlushFail()) {
+        tally.flushes++;
         session.endFlush(this.#flushings.get(io) ?? session.beginFlush());
         return 0;
       }
@@ -310,6 +311,8 @@ export class SimProcess implements Helper {
       io.startSector <= poison &&
       poison < io.startSector + io.nrSectors;
     if (--this.#iosLeft > 0 && !isPoisoned) return undefined;
+    // What a poisoned sector is to blame for happens before its answer.
+    if (isPoisoned) return this.#random.pick(['before', 'inside', 'unanswered'] as const);
     return this.#random.pick(['before', 'inside', 'unanswered', 'answered'] as const);
   }
 
@@ -339,13 +342,15 @@ export class SimProcess implements Helper {
   // --- calls --------------------------------------------------------------------------------
 
   #runCall(op: CallOp, answer: (result: unknown) => void): void {
-    const { plan, world } = this.#setting;
+    const { plan, world, tally } = this.#setting;
     if (this.#random.chance(plan.callDeath)) {
       this.#die('SIGSEGV');
       return;
     }
     this.#enter(op);
-    if (this.#random.chance(plan.callHang)) {
+    // Two that hang one after the other are an outage longer than the time for recovery.
+    if (this.#random.chance(plan.callHang) && tally.opens > tally.opensAtHang + 3) {
+      tally.opensAtHang = tally.opens;
       this.#hang();
       return;
     }

@@ -6,6 +6,7 @@ import { RECOVERY_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from '../../src/base/limits.j
 import { createLog } from '../../src/base/log.js';
 import { type HelperDisk, openHelperDisk } from '../../src/disk/helper-disk.js';
 import { vixErrorPolicy } from '../../src/vddk/errors.js';
+import { Excuses } from './excuses.js';
 import { Host } from './host.js';
 import { Model, Violation } from './model.js';
 import { type Kind, type Plan, planOf } from './plan.js';
@@ -19,6 +20,8 @@ import { World } from './world.js';
 const TURNS_MAX = 3_000_000;
 /** What can't be answered for so long is lost. Simulated time. */
 const RUN_MS_MAX = 30 * 24 * 3600 * 1000;
+/** Successful flushes between two that fail: those of a replay among them. */
+const FLUSHES_BETWEEN_FAILURES = 10;
 const TRACE_LINES_MAX = 60;
 
 export interface Outcome {
@@ -67,6 +70,8 @@ class Run {
   readonly #flushing = new Set<SimRequest>();
   /** What was being flushed when a flush failed: it may not be hit by another one. */
   #hit: readonly SimRequest[] = [];
+  #flushesAtFailure = -FLUSHES_BETWEEN_FAILURES;
+  readonly #excuses: Excuses;
   #violation: Violation | undefined;
   #isClosing = false;
   #turns = 0;
@@ -78,6 +83,7 @@ class Run {
     const traits = { isVolatile, lateMs, holdsLock, fences };
     this.#host = new Host(this.#world, this.#random.fork(), sizeBytes, traits);
     this.#model = new Model(cutsOf(this.#plan, this.#random.fork()));
+    this.#excuses = new Excuses(this.#plan, this.#model);
     this.#host.onWrite = (startBytes, endBytes) => {
       this.#model.touched(startBytes, endBytes);
     };
@@ -101,7 +107,10 @@ class Run {
       host: this.#host,
       disk,
       fail: this.#fail,
-      mayFail: this.#mayFail,
+      begins: (request) => {
+        this.#excuses.begins(request);
+      },
+      mayFail: (request) => this.#excuses.mayFail(request),
       flushing: this.#flushing,
       budget: { left: this.#plan.requests },
       note: this.#note,
@@ -113,7 +122,7 @@ class Run {
     }
     await this.#until('every request is answered', () => clients.every(({ isDone }) => isDone));
     const reasons = await this.#close(disk);
-    this.#model.final(this.#host.durable);
+    this.#model.final(this.#host.durable, (cell) => this.#excuses.isExcused(cell));
     return {
       tally: this.#tally,
       ...this.#answered,
@@ -173,8 +182,13 @@ class Run {
 
   async #close(disk: HelperDisk): Promise<string[]> {
     this.#isClosing = true;
+    if (this.#plan.kind === 'outage') {
+      // The library is back in the end, or nothing could be said about it.
+      this.#plan.outage = 0;
+      this.#host.downUntilMs = 0;
+    }
     const reasons = await this.#resolved('the disk is closed', disk.close());
-    if (reasons.length > 0 && this.#plan.poison === undefined) {
+    if (reasons.length > 0 && !this.#excuses.isSomethingLost) {
       throw new Violation(`the end is not clean: ${reasons.join('; ')}`);
     }
     // Whatever could still land, lands.
@@ -213,6 +227,7 @@ class Run {
   };
 
   readonly #note = (text: string): void => {
+    this.#excuses.hears(text);
     const line = `${this.#world.nowMs().toFixed(3)} ${text.trim()}`;
     this.#hash.update(line);
     this.#trace.push(line);
@@ -220,21 +235,13 @@ class Run {
   };
 
   readonly #mayFlushFail = (): boolean => {
-    if (this.#isClosing || this.#hit.some((request) => this.#flushing.has(request))) return false;
+    // A flush of the program's own is retried, too, soon after.
+    const isRecent = this.#tally.flushes < this.#flushesAtFailure + FLUSHES_BETWEEN_FAILURES;
+    if (this.#isClosing || isRecent) return false;
+    if (this.#hit.some((request) => this.#flushing.has(request))) return false;
     this.#hit = [...this.#flushing];
+    this.#flushesAtFailure = this.#tally.flushes;
     return true;
-  };
-
-  readonly #mayFail = (request: SimRequest): boolean => {
-    const { poison } = this.#plan;
-    if (poison === undefined) return false;
-    const startBytes = poison * 512;
-    return (
-      request.op === 'flush' ||
-      request.fua ||
-      (request.offsetBytes < startBytes + 512 &&
-        startBytes < request.offsetBytes + request.lengthBytes)
-    );
   };
 }
 
