@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { RECOVERY_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from '../../src/base/limits.js';
 import { createLog } from '../../src/base/log.js';
 import { type HelperDisk, openHelperDisk } from '../../src/disk/helper-disk.js';
+import { EXTENT_HOLE, EXTENT_ZERO } from '../../src/disk/disk.js';
 import { vixErrorPolicy } from '../../src/vddk/errors.js';
 import { Excuses } from './excuses.js';
 import { Host } from './host.js';
@@ -173,6 +174,7 @@ class Run {
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
       spare: this.#plan.spare,
+      holeState: EXTENT_HOLE | EXTENT_ZERO,
       errors: vixErrorPolicy,
     });
     const disk = await this.#resolved('the disk is open', opening);
