@@ -174,7 +174,7 @@ class Run {
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
       spare: this.#plan.spare,
-      holeState: EXTENT_HOLE | EXTENT_ZERO,
+      holeState: () => EXTENT_HOLE | EXTENT_ZERO,
       errors: vixErrorPolicy,
     });
     const disk = await this.#resolved('the disk is open', opening);
