@@ -9,6 +9,7 @@ import { startHelper } from '../helper/live-helper.js';
 import { vixErrorPolicy } from '../vddk/errors.js';
 import { findLibraries, type Libraries, type LibrarySearch } from '../vddk/libraries.js';
 import type { DiskParameters } from '../vddk/parameters.js';
+import { missingFunctions } from '../vddk/vintage.js';
 import { unfencedWarning } from '../vddk/transports.js';
 import { checkDisk, identityOfFile } from './check-file.js';
 import { explainOpenFailure } from './explain-open.js';
@@ -113,6 +114,8 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       holeState: holeStateOf(libraries.engine, options.singleLink),
     });
     libraryLog.opened();
+    for (const lack of missingFunctions(disk.facts.hello.functions))
+      log.warning(`${file}: ${lack}`);
     const warning = readOnly ? undefined : unfencedWarning(disk.facts.transportMode);
     if (warning !== undefined) log.warning(`${file}: ${warning}`);
     const searched = options.engine === 'auto' && options.libdir === undefined;

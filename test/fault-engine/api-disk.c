@@ -12,6 +12,7 @@
 #include "complete.h"
 #include "io.h"
 #include "state.h"
+#include "vintage.h"
 
 VixError
 VixDiskLib_Read (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
@@ -150,7 +151,12 @@ VixDiskLib_GetInfo (VixDiskLibHandle handle, VixDiskLibInfo **info)
   VixDiskLibInfo *i;
 
   if (error == VIX_OK) {
-    i = calloc (1, sizeof *i);
+    /* Before 7 the structure ends there: reading on is the caller's error,
+     * which sanitizers see.
+     */
+    i = calloc (1, vintage >= 70
+                       ? sizeof *i
+                       : offsetof (VixDiskLibInfo, logicalSectorSize));
     if (i == NULL)
       misuse ("out of memory");
     i->biosGeo = i->physGeo = geometry;
@@ -159,8 +165,10 @@ VixDiskLib_GetInfo (VixDiskLibHandle handle, VixDiskLibInfo **info)
     i->numLinks = 1;
     i->uuid = strdup (setting ("FAULT_UUID", "60 00 c2 90 00 00 00 00-"
                                              "00 00 00 00 00 00 00 00"));
-    i->logicalSectorSize = sector_bytes ("FAULT_LOGICAL_SECTOR", "512");
-    i->physicalSectorSize = sector_bytes ("FAULT_PHYSICAL_SECTOR", "4096");
+    if (vintage >= 70) {
+      i->logicalSectorSize = sector_bytes ("FAULT_LOGICAL_SECTOR", "512");
+      i->physicalSectorSize = sector_bytes ("FAULT_PHYSICAL_SECTOR", "4096");
+    }
     *info = i;
   }
   check_leave (disk);

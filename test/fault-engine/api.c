@@ -17,6 +17,8 @@
 #include "complete.h"
 #include "late.h"
 #include "log.h"
+#include "record.h"
+#include "server.h"
 #include "state.h"
 
 static _Atomic uint64_t last_connection;
@@ -38,6 +40,7 @@ VixDiskLib_InitEx (uint32_t major, uint32_t minor,
   log_set (log, warn, panic);
   state_init ();
   faults_init ();
+  record_init_ex (major, minor, lib_dir, config_file);
   error = faults_at (AT_INIT_EX, NULL, NULL);
   if (error != VIX_OK)
     return error;
@@ -111,6 +114,9 @@ VixDiskLib_ConnectEx (const VixDiskLibConnectParams *params,
   if (c == NULL)
     misuse ("out of memory");
   c->id = atomic_fetch_add (&last_connection, 1) + 1;
+  c->params = params;
+  c->snapshot = snapshot_moref == NULL ? NULL : strdup (snapshot_moref);
+  record_connect_ex (params, read_only, snapshot_moref, transport_modes);
   checks_add_connection (c);
   log_debug ("fault-engine: ConnectEx read_only=%d snapshot=%s modes=%s\n",
              read_only, snapshot_moref == NULL ? "none" : snapshot_moref,
@@ -127,6 +133,7 @@ VixDiskLib_Disconnect (VixDiskLibConnection connection)
   if (c->nr_disks > 0)
     breach ("Disconnect with an open disk");
   checks_forget_connection (c);
+  free (c->snapshot);
   free (c);
   return VIX_OK;
 }
@@ -189,6 +196,20 @@ prepare_writes (struct disk *disk)
                            faults_find (ACT_NOLOCK, disk->path) != NULL);
 }
 
+/* For a disk of the server, the file behind it takes the place of its path. */
+static VixError
+to_image (const struct connection *c, struct disk *disk)
+{
+  char *image;
+  VixError error = server_open (c, disk->path, &image);
+
+  if (image != NULL) {
+    free (disk->path);
+    disk->path = image;
+  }
+  return error;
+}
+
 static void
 free_disk (struct disk *disk)
 {
@@ -218,7 +239,10 @@ VixDiskLib_Open (VixDiskLibConnection connection, const char *path,
   disk->connection = c;
   disk->read_only = (flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY) != 0;
   disk->fd = -1;
+  record_open (path, flags);
   error = faults_at (AT_OPEN, c, disk);
+  if (error == VIX_OK)
+    error = to_image (c, disk);
   if (error == VIX_OK) {
     int errnum = open_image (disk);
 
@@ -272,6 +296,7 @@ VixDiskLib_Create (VixDiskLibConnection connection, const char *path,
   int fd;
 
   check_connection (connection);
+  record_create (path, params);
   fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd == -1)
     return error_from_errno (errno);

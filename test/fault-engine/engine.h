@@ -38,6 +38,8 @@ enum place {
 struct connection {
   uint64_t id; /* counts from 1 in a process */
   unsigned nr_disks;
+  const VixDiskLibConnectParams *params; /* the caller's, until Disconnect */
+  char *snapshot;                        /* or NULL */
 };
 
 enum io_style { STYLE_NONE, STYLE_SYNC, STYLE_ASYNC };
@@ -45,8 +47,8 @@ enum io_style { STYLE_NONE, STYLE_SYNC, STYLE_ASYNC };
 struct disk {
   uint64_t id; /* counts from 1 in a process: each Open is another */
   struct connection *connection;
-  char *path;
-  int fd; /* carries the lock */
+  char *path; /* of the image, where it is a disk of the server */
+  int fd;     /* carries the lock */
   bool read_only;
   uint64_t nr_sectors;
   struct cache *cache;        /* of `volatile`, or NULL */
