@@ -17,6 +17,10 @@ struct config {
    * goes.
    */
   bool read_truncated;
+  /* Not in the file: damage is no reason not to open, because somebody is
+   * about to look at all of it.
+   */
+  bool look_at_all;
 };
 
 /* Set by config_load, before any disk is opened. */

@@ -10,14 +10,17 @@ BUILTIN_ENGINE_O := $(BUILTIN_ENGINE_C:%.c=$(BUILD)/obj/%.o)
 BUILTIN_SUPPORT_O := $(BUILD)/obj/builtin/tests/image.o
 BUILTIN_TESTS := $(patsubst builtin/tests/%.c,$(BUILD)/tests/builtin-%, \
   $(wildcard builtin/tests/test-*.c))
+# vddk-nbd check.
+BUILTIN_CHECK := $(BUILD)/helper/vddk-nbd-check
+BUILTIN_CHECK_O := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard builtin/check/*.c))
 BUILTIN_TOOL := $(BUILD)/tests/vmdk-tool
 BUILTIN_FUZZERS := $(patsubst builtin/tests/%.c,$(BUILD)/fuzz/builtin-%, \
   $(filter-out %/fuzz-image.c,$(wildcard builtin/tests/fuzz-*.c)))
 
-ALL_TARGETS   += $(BUILTIN_LIB) $(BUILTIN_TOOL)
+ALL_TARGETS   += $(BUILTIN_LIB) $(BUILTIN_CHECK) $(BUILTIN_TOOL)
 CHECK_TARGETS += check-builtin
 FUZZ_TARGETS  += $(BUILTIN_FUZZERS)
-C_SOURCES     += $(wildcard builtin/*.[ch] builtin/tests/*.[ch])
+C_SOURCES     += $(wildcard builtin/*.[ch] builtin/*/*.[ch])
 CLEAN         += $(BUILD)/builtin
 
 .SECONDARY: $(BUILTIN_SUPPORT_O) \
@@ -36,13 +39,18 @@ $(BUILD)/tests/builtin-%: $(BUILD)/obj/builtin/tests/%.o $(BUILTIN_SUPPORT_O) \
 	@mkdir -p $(@D)
 	$(CC) -pthread -pie $(LDFLAGS_ALL) -o $@ $^ -lz
 
+$(BUILTIN_CHECK): $(BUILTIN_CHECK_O) $(filter-out %/api.o %/api-io.o, \
+		$(BUILTIN_ENGINE_O))
+	@mkdir -p $(@D)
+	$(CC) -pthread -pie $(LDFLAGS_ALL) -o $@ $^ -lz
+
 # Loads the library as its users do, by dlopen.
 $(BUILTIN_TOOL): $(BUILD)/obj/builtin/tests/vmdk-tool.o
 	@mkdir -p $(@D)
 	$(CC) -pie $(LDFLAGS_ALL) -o $@ $^ -ldl
 
 .PHONY: check-builtin
-check-builtin: $(BUILTIN_LIB) $(BUILTIN_TOOL) $(BUILTIN_TESTS)
+check-builtin: $(BUILTIN_LIB) $(BUILTIN_CHECK) $(BUILTIN_TOOL) $(BUILTIN_TESTS)
 	@for t in $(BUILTIN_TESTS); do echo "$$t" && $$t || exit 1; done
 
 # Each fuzz target begins with the seeds in a folder of its own name.
@@ -52,4 +60,5 @@ $(BUILD)/fuzz/builtin-%: builtin/tests/%.c builtin/tests/image.c \
 	cp -n builtin/tests/$*.corpus/* $@.corpus/
 	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) -lz
 
--include $(BUILTIN_ENGINE_O:.o=.d) $(wildcard $(BUILD)/obj/builtin/tests/*.d)
+-include $(BUILTIN_ENGINE_O:.o=.d) $(BUILTIN_CHECK_O:.o=.d) \
+  $(wildcard $(BUILD)/obj/builtin/tests/*.d)

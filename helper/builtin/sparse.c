@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "log.h"
 
 VixError
@@ -207,7 +208,7 @@ sparse_open (struct sparse *s, struct extent **out)
            * s->grain_sectors;
   if (err == VIX_OK)
     err = tables_load_directories (s);
-  if (err == VIX_OK)
+  if (err == VIX_OK && !config.look_at_all)
     err = sparse_check (s);
   if (err == VIX_OK && s->unclean && s->rgd)
     err = sparse_repair (s);

@@ -1,6 +1,6 @@
-// Runs the command of --run beside the server; the only user of execa in this folder.
-// Loaded only when --run is given. The rule: the command's environment is ours plus five
-// variables; nothing that the disk library needs leaks into it.
+// Runs other programs: the command of --run beside the server, and the built-in engine's checker.
+// The only user of execa in this folder, loaded only when one is run. The rule: the command's
+// environment is ours plus five variables; nothing that the disk library needs leaks into it.
 import { constants } from 'node:os';
 import { execa } from 'execa';
 
@@ -33,4 +33,14 @@ export function startCommand(
       child.kill('SIGTERM');
     },
   };
+}
+
+/**
+ * Runs a program of ours to its end, with our stdin, stdout and stderr; returns its exit code, or
+ * 128 + the number of the signal that ended it.
+ */
+export async function runProgram(file: string, args: readonly string[]): Promise<number> {
+  const result = await execa(file, args, { stdio: 'inherit', reject: false });
+  if (result.exitCode !== undefined) return result.exitCode;
+  return result.signal === undefined ? 127 : 128 + constants.signals[result.signal];
 }

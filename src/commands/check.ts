@@ -1,0 +1,63 @@
+// `vddk-nbd check`: flags in, one call into program/, nothing else.
+// The rule: a check that can't begin ends with exit code 1 and one line on stderr.
+import { stripVTControlCharacters } from 'node:util';
+import { Args, Command, Flags } from '@oclif/core';
+import { messageOf, VddkNbdError } from '../base/errors.js';
+import { checkImage } from '../program/check-image.js';
+
+export default class Check extends Command {
+  static override summary = 'look through a local VMDK for damage';
+
+  static override description = [
+    'Reads the descriptor, the extents and the whole chain of a local VMDK: both copies of the ' +
+      'grain directories and tables, what lies on what, what nothing uses, and what would be ' +
+      'read as what. It never writes, and needs nothing of VMware.',
+    '',
+    'Exit codes are those of qemu-img check: 0 all is well, 1 the check could not be made, 2 the ' +
+      'image is corrupt, 3 there is unused room in it and nothing worse.',
+  ].join('\n');
+
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> /vm/disk.vmdk',
+    '<%= config.bin %> <%= command.id %> --json /vm/disk-000002.vmdk',
+  ];
+
+  static override args = {
+    file: Args.string({ description: 'the disk, or the newest link of its chain', required: true }),
+  };
+
+  static override flags = {
+    config: Flags.string({
+      helpValue: 'FILE',
+      summary: "the configuration file given with serve's config=",
+    }),
+    help: Flags.help({ char: 'h' }),
+    json: Flags.boolean({ default: false, summary: 'write one JSON object' }),
+    'single-link': Flags.boolean({ default: false, summary: 'leave the parents alone' }),
+  };
+
+  override async run(): Promise<void> {
+    const { args, flags } = await this.parse(Check);
+    const exitCode = await checkImage({
+      file: args.file,
+      json: flags.json,
+      singleLink: flags['single-link'],
+      config: flags.config,
+    });
+    this.exit(exitCode);
+  }
+
+  /** One line, exit code 1, no stack: oclif's own errors too. */
+  protected override catch(error: Error & { oclif?: { exit?: number } }): Promise<never> {
+    if (error.oclif?.exit !== undefined && error.message.startsWith('EEXIT'))
+      return Promise.reject(error);
+    const message = stripVTControlCharacters(messageOf(error))
+      .replace(/\s*See more help with --help$/, '')
+      .replace(/\s+/g, ' ')
+      .replace(/\.? *$/, '')
+      .trim();
+    const hint = error instanceof VddkNbdError ? error.hint : 'See vddk-nbd check --help.';
+    process.stderr.write(`vddk-nbd: error: ${message}${hint === undefined ? '' : `. ${hint}`}\n`);
+    return this.exit(1);
+  }
+}
