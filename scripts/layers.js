@@ -56,9 +56,10 @@ export const layers = [
     packages: [],
     pure: false,
   },
+  { files: 'flags/*.ts', project: ['base/'], packages: ['@oclif/core'], pure: false },
   {
     files: 'commands/*.ts',
-    project: ['base/', 'vddk/', 'program/'],
+    project: ['base/', 'vddk/', 'program/', 'flags/'],
     packages: ['@oclif/core'],
     pure: false,
   },

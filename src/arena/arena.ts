@@ -1,8 +1,7 @@
 // The two arenas of one disk: sealed memfds, mapped here as Buffers and inherited by the helper.
 // The helper fills the read arena; the write arena it can only read. The rule: nothing ever writes
 // at zeroOffsetBytes, because WRITE_ZEROES takes its zeroes from there.
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { addonPath, loadAddon } from '../base/addon.js';
 import { VddkNbdError, invariant, messageOf } from '../base/errors.js';
 import { PIECE_BYTES_MAX, SLOT_BYTES_MIN } from '../base/limits.js';
 import { Slots } from './slots.js';
@@ -11,25 +10,6 @@ import { Slots } from './slots.js';
 interface Addon {
   create(name: string, bytes: number, writeArena: boolean): { fd: number; memory: Buffer };
   close(fd: number): void;
-}
-
-/** The same path from src/arena/ and from dist/arena/. */
-const ADDON_PATH = fileURLToPath(new URL('../../build/addon/arena.node', import.meta.url));
-
-/** Throws VddkNbdError (SYSTEM) if the addon was not built, or not for this Node.js. */
-function loadAddon(path: string): Addon {
-  try {
-    return createRequire(import.meta.url)(path) as Addon;
-  } catch (cause) {
-    throw new VddkNbdError(
-      'SYSTEM',
-      `can't load ${path}: ${messageOf(cause).split('\n')[0] ?? ''}`,
-      {
-        hint: 'Run make in the directory of vddk-nbd.',
-        cause,
-      },
-    );
-  }
 }
 
 /** The memory of one disk. */
@@ -53,8 +33,8 @@ export class Arenas {
    * Makes both arenas of together at most `totalBytes`, each a multiple of PIECE_BYTES_MAX.
    * Pages are allocated when they are touched first. Throws VddkNbdError (SYSTEM).
    */
-  static create(totalBytes: number, addonPath = ADDON_PATH): Arenas {
-    return new Arenas(loadAddon(addonPath), totalBytes);
+  static create(totalBytes: number, addon = addonPath('arena')): Arenas {
+    return new Arenas(loadAddon(addon) as Addon, totalBytes);
   }
 
   private constructor(addon: Addon, totalBytes: number) {

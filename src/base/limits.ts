@@ -78,7 +78,11 @@ export const OPTIONS_MAX = 64;
 export const HANDSHAKE_TIMEOUT_MS = 60_000;
 /** A client without progress on a payload or reply, while others wait for memory, is closed. */
 export const STALL_TIMEOUT_MS = 60_000;
-/** Connections to one server: each has a receive buffer and at most half an arena. */
+/** A TCP client that is silent this long is asked whether it is still there. */
+export const KEEPALIVE_IDLE_MS = 60_000;
+/** --max-connections at most: descriptors and receive buffers of more would not fit. */
+export const CONNECTIONS_LIMIT = 65_536;
+/** Connections to one server by default: each has a receive buffer and at most half an arena. */
 export const CONNECTIONS_MAX = 1024;
 
 /**

@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { Command, Flags } from '@oclif/core';
 import { messageOf, VddkNbdError } from '../base/errors.js';
 import {
+  HANDSHAKE_TIMEOUT_MS,
   MEMORY_BYTES_DEFAULT,
   RECOVERY_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
@@ -11,10 +12,13 @@ import {
 } from '../base/limits.js';
 import { createLog } from '../base/log.js';
 import { formatBytes, parseDurationMs, parseSizeBytes } from '../base/units.js';
+import { listenFlags } from '../flags/listen.js';
+import { openLog } from '../flags/log-target.js';
+import { nbdkitFlags, refuseNbdkitFlags } from '../flags/nbdkit.js';
+import { takeInheritedSockets } from '../program/activation.js';
 import { readParameters } from '../program/read-parameters.js';
 import { parameterHelp } from '../vddk/parameter-table.js';
 
-const LISTEN = 'LISTEN';
 const SERVER = 'SERVER';
 
 /** oclif's own messages have several lines, colours, and a last line that we say better. */
@@ -36,6 +40,11 @@ function hintFor(error: Error, message: string): string | undefined {
   // Anything may fail by it, a lazy import too.
   if (/\bE[MN]FILE\b/.test(message)) return 'Raise the limit of open files (ulimit -n 1024).';
   return error instanceof VddkNbdError ? error.hint : 'See vddk-nbd serve --help.';
+}
+
+function printUri(uri: string): void {
+  process.stdout.on('error', () => undefined);
+  process.stdout.write(`${uri}\n`);
 }
 
 export default class Serve extends Command {
@@ -64,14 +73,14 @@ export default class Serve extends Command {
   static override strict = false;
 
   static override flags = {
+    ...listenFlags,
+    ...nbdkitFlags,
     eager: Flags.boolean({
       default: false,
-      dependsOn: ['export'],
       helpGroup: SERVER,
       summary: 'open the disks of --export at the start, not for their first client',
     }),
     export: Flags.string({
-      default: [],
       helpGroup: SERVER,
       helpValue: 'NAME=FILE',
       multiple: true,
@@ -84,24 +93,16 @@ export default class Serve extends Command {
       helpValue: 'NAME',
       summary: 'export name in the URI; without --export, any name is served',
     }),
-    foreground: Flags.boolean({
-      char: 'f',
+    'exit-with-parent': Flags.boolean({
       default: false,
       helpGroup: SERVER,
-      summary: 'accepted for compatibility: it always runs in the foreground',
+      summary: 'stop when the process that started this one ends',
     }),
     help: Flags.help({ char: 'h', helpGroup: SERVER }),
-    insecure: Flags.boolean({
-      default: false,
-      helpGroup: LISTEN,
-      summary: 'allow listening where other machines can connect, without encryption',
-    }),
-    ipaddr: Flags.string({
-      char: 'i',
-      exclusive: ['unix'],
-      helpGroup: LISTEN,
-      helpValue: 'ADDR',
-      summary: 'address to listen on [default: 127.0.0.1]',
+    log: Flags.string({
+      helpGroup: SERVER,
+      helpValue: 'TO',
+      summary: 'where messages go: stderr, null, or the absolute path of a file',
     }),
     json: Flags.boolean({
       default: false,
@@ -124,14 +125,11 @@ export default class Serve extends Command {
       helpValue: 'FILE',
       summary: 'write the process id here when a client can connect',
     }),
-    port: Flags.integer({
-      char: 'p',
-      exclusive: ['unix'],
-      helpGroup: LISTEN,
-      helpValue: 'N',
-      max: 65535,
-      min: 0,
-      summary: 'TCP port to listen on; 0 picks a free one [default: 10809]',
+    'print-uri': Flags.boolean({
+      default: false,
+      exclusive: ['single'],
+      helpGroup: SERVER,
+      summary: 'print the URI on stdout when a client can connect',
     }),
     readonly: Flags.boolean({
       char: 'r',
@@ -169,12 +167,6 @@ export default class Serve extends Command {
       helpGroup: SERVER,
       summary: 'keep a spare helper process ready, so that a crash costs less time',
     }),
-    unix: Flags.string({
-      char: 'U',
-      helpGroup: LISTEN,
-      helpValue: 'PATH',
-      summary: 'unix socket to listen on; - makes a private one',
-    }),
     verbose: Flags.boolean({
       char: 'v',
       default: false,
@@ -184,38 +176,48 @@ export default class Serve extends Command {
   };
 
   override async run(): Promise<void> {
+    const parentPid = process.ppid;
     // Whoever reads our log may go away; the clients of the server stay.
     process.stderr.on('error', () => undefined);
     const { argv, flags } = await this.parse(Serve);
+    refuseNbdkitFlags(flags);
     const log = createLog({
-      write: (line) => process.stderr.write(line),
+      write: openLog(flags.log),
       verbose: flags.verbose,
       json: flags.json,
     });
     const disk = await readParameters({
       argv: argv.map(String),
       paramsFile: flags.params,
-      filesElsewhere: flags.export.length > 0,
+      filesElsewhere: flags.export !== undefined,
       log,
     });
     const { serve } = await import('../program/serve.js');
     const exitCode = await serve({
       ...disk,
+      connectionsMax: flags['max-connections'],
       eager: flags.eager,
       exportName: flags.exportname,
-      exports: flags.export,
+      exports: flags.export ?? [],
+      family: flags.ipv4 ? 4 : flags.ipv6 ? 6 : undefined,
+      handshakeTimeoutMs: durationMs(flags.timeout, HANDSHAKE_TIMEOUT_MS),
+      inherited: takeInheritedSockets(process.env, process.pid),
       insecure: flags.insecure,
-      ipaddr: flags.ipaddr,
+      ipaddr: flags.ipaddr ?? [],
       log,
       memoryBytes: flags.memory === undefined ? MEMORY_BYTES_DEFAULT : parseSizeBytes(flags.memory),
+      parentPid: flags['exit-with-parent'] ? parentPid : undefined,
       pidfile: flags.pidfile,
       port: flags.port,
+      printUri: flags['print-uri'] ? printUri : undefined,
       readOnly: flags.readonly,
       run: flags.run,
       recoveryTimeoutMs: durationMs(flags['recovery-timeout'], RECOVERY_TIMEOUT_MS),
       requestTimeoutMs: durationMs(flags['request-timeout'], REQUEST_TIMEOUT_MS),
       shutdownTimeoutMs: durationMs(flags['shutdown-timeout'], SHUTDOWN_TIMEOUT_MS),
+      single: flags.single,
       spare: flags.spare,
+      tlsRequired: false,
       unix: flags.unix,
     });
     this.exit(exitCode);

@@ -2,44 +2,9 @@
 // supervision and its own memory; none knows of the others. serve.ts makes one, the handshake of
 // each client looks its disk up in it.
 // The rule: the first is the default export, which the empty name means too.
-import { VddkNbdError } from '../base/errors.js';
-import { EXPORTS_MAX, NBD_STRING_BYTES_MAX } from '../base/limits.js';
 import type { Found, ListedExport } from '../nbd/export.js';
 import type { Exports, ServedExport } from '../server/exports.js';
 import { type DiskSpec, ServedDisk, type ServedDiskOptions } from './served-disk.js';
-
-/**
- * The disks that `--export NAME=FILE` names, one argument each.
- * @throws VddkNbdError USAGE for one of another form, a name that is given twice, or too many.
- */
-export function parseExports(texts: readonly string[]): DiskSpec[] {
-  const names = new Set<string>();
-  if (texts.length > EXPORTS_MAX) {
-    throw new VddkNbdError('USAGE', `--export is given ${texts.length} times`, {
-      hint: `${EXPORTS_MAX} disks are the most for one server; start another one.`,
-    });
-  }
-  return texts.map((text) => {
-    const [, name, file] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
-    if (name === undefined || file === undefined) {
-      throw new VddkNbdError('USAGE', `'${text}' names no export`, {
-        hint: 'Write --export NAME=FILE, like --export root=/vm/disk.vmdk.',
-      });
-    }
-    if (Buffer.byteLength(name) > NBD_STRING_BYTES_MAX) {
-      throw new VddkNbdError('USAGE', 'the name of an export is too long', {
-        hint: `NBD allows ${NBD_STRING_BYTES_MAX} bytes.`,
-      });
-    }
-    if (names.has(name)) {
-      throw new VddkNbdError('USAGE', `two exports have the name '${name}'`, {
-        hint: 'Give each a name of its own.',
-      });
-    }
-    names.add(name);
-    return { name, file };
-  });
-}
 
 export interface DiskSetOptions extends Omit<ServedDiskOptions, keyof DiskSpec | 'open'> {
   /** At least one; names differ. */

@@ -1,33 +1,40 @@
 // The composition root of `vddk-nbd serve`: opens the disks, listens, says so, waits for the end,
 // stops cleanly. The only place that knows disks and server at once.
 // The rule: whatever is made here is removed in every way out, and in the reverse order.
-import path from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { VddkNbdError } from '../base/errors.js';
-import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, REQUEST_TIMEOUT_MS_MIN } from '../base/limits.js';
+import {
+  CONNECTIONS_LIMIT,
+  MEMORY_BYTES_MAX,
+  MEMORY_BYTES_MIN,
+  REQUEST_TIMEOUT_MS_MIN,
+} from '../base/limits.js';
 import { formatBytes } from '../base/units.js';
-import { NbdServer } from '../server/listener.js';
-import { checkDisk } from './check-file.js';
-import { DiskSet, parseExports } from './disk-set.js';
+import type { NbdServer } from '../server/listener.js';
+import { DiskSet } from './disk-set.js';
 import { startJanitor } from './janitor.js';
 import { Leavings, writePidfile } from './leavings.js';
+import { endpointOf, listenAsPlanned } from './listen.js';
 import { type ListenFlags, type ListenPlan, planListen } from './listen-plan.js';
 import { openDisk, type OpenDiskOptions } from './open-disk.js';
-import { describeDisk, type DiskSpec } from './served-disk.js';
+import { type DiskFlags, nameInUri, planDisks } from './plan-disks.js';
+import { describeDisk } from './served-disk.js';
+import { exitWithParent, ServiceManager } from './service.js';
 import { exitCodeOf, StopSignals } from './signals.js';
-import { type Endpoint, nbdUri, oldUri } from './uri.js';
+import { type Endpoint, nbdUri } from './uri.js';
 
 /** Everything that the command line said. */
-export interface ServeOptions extends Omit<OpenDiskOptions, 'file' | 'temporaryDir'>, ListenFlags {
-  /** The default export, open from the start; undefined if there are only others. */
-  file: string | undefined;
-  /** The values of --export. */
-  exports: readonly string[];
+export interface ServeOptions
+  extends Omit<OpenDiskOptions, 'file' | 'temporaryDir'>, DiskFlags, ListenFlags {
   /** Open the disks of --export at the start too. */
   eager: boolean;
-  /** The name in the URI; by default that of the first export. */
-  exportName: string | undefined;
+  /** The process id of our parent, if we shall not outlive it. */
+  parentPid: number | undefined;
   pidfile: string | undefined;
+  /** Is given the URI when a client can connect. */
+  printUri: ((uri: string) => void) | undefined;
+  connectionsMax: number;
+  handshakeTimeoutMs: number;
 }
 
 /** Disks that --eager opens at the same time: a vCenter gets no flood of logins. */
@@ -35,105 +42,70 @@ const OPENS_AT_ONCE = 8;
 /** Export names in the ready line before it says how many more there are. */
 const NAMES_SHOWN_MAX = 8;
 
-function checkMemory(memoryBytes: number): void {
-  if (memoryBytes >= MEMORY_BYTES_MIN && memoryBytes <= MEMORY_BYTES_MAX) return;
-  const range = `${formatBytes(MEMORY_BYTES_MIN)} to ${formatBytes(MEMORY_BYTES_MAX)}`;
-  throw new VddkNbdError('USAGE', `--memory of ${formatBytes(memoryBytes)} is out of range`, {
-    hint: `Give it ${range}.`,
-  });
-}
-
-/**
- * The disks, by their names: the file= one first.
- * @throws VddkNbdError if a name or a path can't be right; a disk that waits for its first client
- * shall not wait for that to say so.
- */
-function planDisks(options: ServeOptions): DiskSpec[] {
-  const { file, exports } = options;
-  const others = parseExports(exports);
-  for (const other of others) checkDisk({ ...options, file: other.file, create: undefined });
-  if (file === undefined && others.length === 0) {
-    throw new VddkNbdError('USAGE', 'there is no disk to serve', {
-      hint: "Name it: file='[datastore] vm/vm.vmdk'.",
+/** Checks of flags that need nothing but the flags. */
+function check(options: ServeOptions): void {
+  const { connectionsMax, memoryBytes, pidfile, requestTimeoutMs } = options;
+  if (memoryBytes < MEMORY_BYTES_MIN || memoryBytes > MEMORY_BYTES_MAX) {
+    const range = `${formatBytes(MEMORY_BYTES_MIN)} to ${formatBytes(MEMORY_BYTES_MAX)}`;
+    throw new VddkNbdError('USAGE', `--memory of ${formatBytes(memoryBytes)} is out of range`, {
+      hint: `Give it ${range}.`,
     });
   }
-  return file === undefined ? others : [{ name: '', file }, ...others];
-}
-
-/** @throws VddkNbdError USAGE if no client could ask for `exportName` */
-function nameInUri({ exportName, exports }: ServeOptions, specs: readonly DiskSpec[]): string {
-  const name = exportName ?? specs[0]?.name ?? '';
-  if (exports.length > 0 && name !== '' && !specs.some((spec) => spec.name === name)) {
-    throw new VddkNbdError('USAGE', `no --export has the name '${name}'`, {
-      hint: 'Let -e name one of them, or leave it out.',
+  if (requestTimeoutMs < REQUEST_TIMEOUT_MS_MIN) {
+    throw new VddkNbdError('USAGE', `--request-timeout of ${requestTimeoutMs} ms is too short`, {
+      hint: `Give it ${REQUEST_TIMEOUT_MS_MIN}ms or more.`,
     });
   }
-  return name;
-}
-
-function checkRequestTimeout(timeoutMs: number): void {
-  if (timeoutMs >= REQUEST_TIMEOUT_MS_MIN) return;
-  throw new VddkNbdError('USAGE', `--request-timeout of ${timeoutMs} ms is too short`, {
-    hint: `Give it ${REQUEST_TIMEOUT_MS_MIN}ms or more.`,
-  });
-}
-
-async function listen(
-  disks: DiskSet,
-  plan: ListenPlan,
-  options: ServeOptions,
-  leavings: Leavings,
-): Promise<NbdServer> {
-  const address =
-    plan.kind === 'private'
-      ? { kind: 'unix' as const, path: path.join(leavings.directory(), 'socket') }
-      : plan;
-  const server = await NbdServer.listen({
-    exports: disks,
-    address,
-    clock: systemClock,
-    log: options.log,
-  });
-  leavings.add(
-    () => {
-      void server.close(0);
-    },
-    address.kind === 'unix' ? address.path : undefined,
-  );
-  return server;
-}
-
-/** Where clients find it, from any working directory. */
-function endpointOf({ address }: NbdServer): Endpoint {
-  return address.kind === 'unix'
-    ? { unix: path.resolve(address.path) }
-    : { host: address.host, port: address.port };
+  if (connectionsMax < 1 || connectionsMax > CONNECTIONS_LIMIT) {
+    throw new VddkNbdError('USAGE', `--max-connections of ${connectionsMax} is out of range`, {
+      hint: `Give it 1 to ${CONNECTIONS_LIMIT}.`,
+    });
+  }
+  if (pidfile === '') {
+    throw new VddkNbdError('USAGE', '--pidfile is empty', { hint: 'Give it a value.' });
+  }
 }
 
 /** What the command of --run finds in its environment, by nbdkit's names. */
 function runVariables(endpoint: Endpoint, exportName: string): Record<string, string> {
   const unix = 'unix' in endpoint;
+  const uri = nbdUri(endpoint, exportName);
   return {
-    uri: nbdUri(endpoint, exportName),
-    nbd: oldUri(endpoint, exportName),
+    uri,
+    nbd: uri,
     unixsocket: unix ? endpoint.unix : '',
     port: unix ? '' : String(endpoint.port),
     exportname: exportName,
   };
 }
 
-/** Resolves with the exit code when a signal came, or the command of --run ended. */
+/** The client of -s: resolves when it has gone. */
+async function serveStdio(server: NbdServer): Promise<void> {
+  const { openStdio } = await import('./stdio.js');
+  const stream = openStdio();
+  return new Promise((resolve) => {
+    server.serve(stream, resolve);
+  });
+}
+
+/** Resolves with the exit code when a signal came, or whoever we serve alone has ended. */
 async function untilTheEnd(
-  options: ServeOptions,
-  variables: Record<string, string>,
+  server: NbdServer,
+  plan: ListenPlan,
+  { exportName, run }: { exportName: string; run: string | undefined },
   signals: StopSignals,
 ): Promise<number> {
-  if (options.run === undefined) {
+  const [address] = server.addresses;
+  if (plan.kind === 'stdio') {
+    await Promise.race([serveStdio(server), signals.first]);
+    return 0;
+  }
+  if (run === undefined || address === undefined) {
     await signals.first;
     return 0;
   }
   const { startCommand } = await import('./run-command.js');
-  const command = startCommand(options.run, variables);
+  const command = startCommand(run, runVariables(endpointOf(address), exportName));
   void signals.first.then(() => {
     command.terminate();
   });
@@ -169,19 +141,38 @@ function describe({ disks }: DiskSet, readOnly: boolean): string {
   return `${disks.length} disks (${readOnly ? 'read-only' : 'writable'}): ${list}`;
 }
 
+/** Says where a client can connect: in the log, to the service manager, on stdout if asked. */
+function announce(
+  server: NbdServer,
+  disks: DiskSet,
+  options: ServeOptions & { exportName: string },
+  manager: ServiceManager,
+): void {
+  const { exportName, log, printUri, readOnly } = options;
+  const uris = server.addresses.map((address) => nbdUri(endpointOf(address), exportName));
+  const [first = 'nbd on stdin and stdout', ...others] = uris;
+  const also = others.length === 0 ? '' : `, also at ${others.join(', ')}`;
+  const what = `${describe(disks, readOnly)}${also}`;
+  log.info(`${first} serves ${what}`);
+  manager.ready(`serves ${what}`);
+  printUri?.(first);
+}
+
 async function serveDisks(
   disks: DiskSet,
   plan: ListenPlan,
   options: ServeOptions & { exportName: string },
   leavings: Leavings,
   signals: StopSignals,
+  manager: ServiceManager,
 ): Promise<number> {
-  const { exportName, log, pidfile } = options;
-  const server = await listen(disks, plan, options, leavings);
-  const endpoint = endpointOf(server);
-  if (pidfile !== undefined) writePidfile(pidfile, leavings);
-  log.info(`${nbdUri(endpoint, exportName)} serves ${describe(disks, options.readOnly)}`);
-  const exitCode = await untilTheEnd(options, runVariables(endpoint, exportName), signals);
+  const { connectionsMax, handshakeTimeoutMs, log } = options;
+  const common = { exports: disks, clock: systemClock, log, connectionsMax, handshakeTimeoutMs };
+  const server = await listenAsPlanned(plan, options, common, leavings);
+  if (options.pidfile !== undefined) writePidfile(options.pidfile, leavings);
+  announce(server, disks, options, manager);
+  const exitCode = await untilTheEnd(server, plan, options, signals);
+  manager.stopping();
   const reasons = await stop(server, disks, options.shutdownTimeoutMs);
   for (const reason of reasons) log.error(reason);
   return reasons.length > 0 && exitCode === 0 ? 1 : exitCode;
@@ -196,34 +187,24 @@ async function openAtStart({ disks }: DiskSet, options: ServeOptions): Promise<v
   await Promise.all(Array.from({ length: OPENS_AT_ONCE }, openNext));
 }
 
-/** Checks of flags that need nothing but the flags. */
-function check(options: ServeOptions): void {
-  checkMemory(options.memoryBytes);
-  checkRequestTimeout(options.requestTimeoutMs);
-  if (options.pidfile === '') {
-    throw new VddkNbdError('USAGE', '--pidfile is empty', { hint: 'Give it a value.' });
-  }
-}
-
 /**
- * Serves disks until a signal comes or the command of --run ends.
+ * Serves disks until a signal comes, the command of --run ends, or the client of -s goes.
  * @returns the exit code: 0, 1 if data may not be durable, or that of the command.
  * @throws VddkNbdError if it can't be started; nothing is left behind then.
  */
 export async function serve(options: ServeOptions): Promise<number> {
-  const { log } = options;
+  const { log, parentPid } = options;
   const plan = planListen(options);
   check(options);
   const specs = planDisks(options);
   const exportName = nameInUri(options, specs);
-  if (plan.kind === 'tcp' && plan.open) {
-    log.warning(`anyone who can reach ${plan.host} has what is served; nothing is encrypted`);
-  }
+  const manager = new ServiceManager(process.env, log);
   const leavings = new Leavings(startJanitor(log));
   process.once('exit', () => {
     leavings.removeAll();
   });
   const signals = new StopSignals(log);
+  if (parentPid !== undefined) exitWithParent(parentPid);
   try {
     const temporaryDir = leavings.directory();
     const disks = new DiskSet({
@@ -240,7 +221,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       const stopped = await Promise.race([openAtStart(disks, options), signals.first]);
       // Helpers die with us; they have nothing of a client in them yet.
       if (stopped !== undefined) return exitCodeOf(stopped);
-      return await serveDisks(disks, plan, { ...options, exportName }, leavings, signals);
+      return await serveDisks(disks, plan, { ...options, exportName }, leavings, signals, manager);
     } catch (thrown) {
       await disks.close();
       throw thrown;

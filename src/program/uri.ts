@@ -1,4 +1,4 @@
-// How a client names what is served: the NBD URI, and the older form that QEMU and nbdkit know.
+// How a client names what is served: the NBD URI.
 // Pure. The rule: whatever a path or an export name holds, the URI has no blank and no quote in it.
 import { isIP, isIPv6 } from 'node:net';
 
@@ -24,13 +24,6 @@ export function nbdUri(endpoint: Endpoint, exportName: string): string {
   const name = encode(exportName, SLASHES);
   if ('unix' in endpoint) return `nbd+unix:///${name}?socket=${encode(endpoint.unix, SLASHES)}`;
   return `nbd://${authority(endpoint)}${name === '' ? '' : `/${name}`}`;
-}
-
-/** `nbd:unix:PATH:exportname=NAME` or `nbd:HOST:PORT:exportname=NAME`: nbdkit's $nbd. */
-export function oldUri(endpoint: Endpoint, exportName: string): string {
-  const name = exportName === '' ? '' : `:exportname=${exportName}`;
-  if ('unix' in endpoint) return `nbd:unix:${endpoint.unix}${name}`;
-  return `nbd:${authority(endpoint)}${name}`;
 }
 
 /** Whether only this machine can reach `address`. A name counts as reachable, except localhost. */

@@ -2,8 +2,9 @@
 // comes over to its transmission, and sees to it that the connection ends.
 // The rule: what it holds it gives back exactly once, whatever way the connection ends.
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../base/clock.js';
-import { HANDSHAKE_TIMEOUT_MS, STALL_TIMEOUT_MS } from '../base/limits.js';
+import { KEEPALIVE_IDLE_MS, STALL_TIMEOUT_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import { Handshake } from '../nbd/handshake.js';
 import type { Exports, ServedExport } from './exports.js';
@@ -11,6 +12,9 @@ import { type HandshakeSink, Receiver } from './receive.js';
 import type { Spinner } from './spin.js';
 import { Transmission, type TransmissionHost } from './transmission.js';
 import { canReceiveInPlace, receiveInPlace, unsentBytes } from './zero-copy.js';
+
+/** How a client is connected: a socket that was accepted paused, or any other stream. */
+export type ClientStream = Duplex & Partial<Pick<Socket, 'setNoDelay' | 'setKeepAlive'>>;
 
 export interface ConnectionOptions {
   exports: Exports;
@@ -20,6 +24,7 @@ export interface ConnectionOptions {
   name: string;
   /** False: receive by copying, as where zero-copy does not work. */
   zeroCopy: boolean;
+  handshakeTimeoutMs: number;
   spinner: Spinner;
   /** Called once, when the socket is closed. Requests may still be under way in the disk. */
   closed: () => void;
@@ -29,7 +34,7 @@ export class Connection implements HandshakeSink, TransmissionHost {
   readonly log: Log;
   readonly name: string;
   readonly receiver: Receiver;
-  readonly socket: Socket;
+  readonly socket: ClientStream;
   readonly #options: ConnectionOptions;
   readonly #handshake: Handshake<ServedExport>;
   #handshakeTimer: Timer | undefined;
@@ -43,8 +48,8 @@ export class Connection implements HandshakeSink, TransmissionHost {
   #closed = false;
   #progress = { receivedBytes: 0, batchCount: 0, unsentBytes: 0, sinceMs: 0 };
 
-  /** Takes over `accepted`, which must have been accepted with pauseOnConnect. */
-  constructor(accepted: Socket, options: ConnectionOptions) {
+  /** Takes over `accepted`; a socket must have been accepted with pauseOnConnect. */
+  constructor(accepted: ClientStream, options: ConnectionOptions) {
     this.#options = options;
     this.log = options.log;
     this.name = options.name;
@@ -62,14 +67,14 @@ export class Connection implements HandshakeSink, TransmissionHost {
     this.socket.on('close', () => {
       this.#onClose();
     });
-    this.socket.setNoDelay(true);
-    this.socket.setKeepAlive(true);
+    this.socket.setNoDelay?.(true);
+    this.socket.setKeepAlive?.(true, KEEPALIVE_IDLE_MS);
     if (!inPlace) this.#receiveByCopying();
     this.socket.write(this.#handshake.takeOutput());
   }
 
   #limitHandshake(): void {
-    this.#handshakeTimer = this.#options.clock.after(HANDSHAKE_TIMEOUT_MS, () => {
+    this.#handshakeTimer = this.#options.clock.after(this.#options.handshakeTimeoutMs, () => {
       this.fail('handshake not finished in time');
     });
   }

@@ -1,129 +1,84 @@
-// The listening socket and all its connections: accepts, limits their number, looks for stalled
+// The server's sockets and all its connections: accepts, limits their number, looks for stalled
 // ones, and stops. Talks to the program, which tells it where to listen and when to stop.
 // The rule: close() leaves nothing behind, neither a socket file nor a connection.
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.js';
-import { messageOf, VddkNbdError } from '../base/errors.js';
-import { CONNECTIONS_MAX, STALL_TIMEOUT_MS } from '../base/limits.js';
+import { CONNECTIONS_MAX, HANDSHAKE_TIMEOUT_MS, STALL_TIMEOUT_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
-import { Connection } from './connection.js';
+import { type ClientStream, Connection } from './connection.js';
 import type { Exports } from './exports.js';
+import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.js';
 import { Spinner } from './spin.js';
-import {
-  closeSocket,
-  listenPrivately,
-  removeStaleSocket,
-  socketAt,
-  type SocketIdentity,
-} from './unix-socket.js';
-
-/** Where to listen. Port 0 lets the system pick one. */
-export type ListenAddress =
-  { kind: 'tcp'; host: string; port: number } | { kind: 'unix'; path: string };
 
 export interface NbdServerOptions {
   exports: Exports;
-  address: ListenAddress;
+  /** Where to listen; none, if connections are only handed to serve(). */
+  addresses: readonly ListenAddress[];
   clock: Clock;
   log: Log;
   /** False: receive payload by copying even where it could land in place. Default true. */
   zeroCopy?: boolean;
+  /** Clients at the same time; the next one is closed at once. Default CONNECTIONS_MAX. */
+  connectionsMax?: number;
+  /** How long a handshake may take. Default HANDSHAKE_TIMEOUT_MS. */
+  handshakeTimeoutMs?: number;
 }
 
 /** How often connections are looked at, so that a stall is seen soon after its time is up. */
 const STALL_CHECK_MS = STALL_TIMEOUT_MS / 12;
+/** Refused clients make one line in this time: a flood of them makes no flood of lines. */
+const REFUSALS_LOGGED_MS = 1_000;
 
-function hintFor(code: string, address: ListenAddress): string {
-  const tcp = address.kind === 'tcp';
-  switch (code) {
-    case 'EADDRINUSE':
-      return tcp
-        ? 'Another program listens there; choose another port with -p (0 picks a free one).'
-        : 'Another server listens there, or it is no socket; choose another path with -U.';
-    case 'EACCES':
-      return tcp
-        ? 'Ports below 1024 need privileges; choose another port with -p.'
-        : 'The directory must exist and be writable; choose another path with -U.';
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return 'The address must be one of this machine; see -i.';
-    default:
-      return `Choose another ${tcp ? 'address with -i and -p' : 'path with -U'}.`;
-  }
-}
-
-function startError(cause: unknown, address: ListenAddress): VddkNbdError {
-  if (cause instanceof VddkNbdError) return cause;
-  const where = address.kind === 'tcp' ? `${address.host} port ${address.port}` : address.path;
-  const { code = '' } = cause as NodeJS.ErrnoException;
-  return new VddkNbdError('START', `can't listen on ${where}: ${messageOf(cause)}`, {
-    hint: hintFor(code, address),
-    cause,
-  });
-}
-
-/** Binds and resolves once clients can connect. */
-function bind(server: Server, address: ListenAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.once('listening', () => {
-      server.off('error', reject);
-      resolve();
-    });
-    if (address.kind === 'tcp') server.listen(address.port, address.host);
-    else listenPrivately(server, address.path);
-  });
-}
-
-/** An NBD server that listens on one address. */
+/** An NBD server that listens on any number of addresses. */
 export class NbdServer {
-  readonly #options: NbdServerOptions;
-  readonly #server: Server;
+  readonly #options: Required<NbdServerOptions>;
+  readonly #sockets: ListeningSocket[] = [];
   readonly #connections = new Set<Connection>();
-  readonly #socketFile: SocketIdentity | undefined;
   readonly #spinner: Spinner;
   #stallTimer: Timer | undefined;
   #connectionCount = 0;
+  #refused = { count: 0, loggedAtMs: -Infinity };
   #closing: Promise<void> | undefined;
   #onConnectionClosed: () => void = () => undefined;
 
-  private constructor(server: Server, options: NbdServerOptions) {
-    this.#server = server;
-    this.#options = options;
+  private constructor(options: NbdServerOptions) {
+    this.#options = {
+      zeroCopy: true,
+      connectionsMax: CONNECTIONS_MAX,
+      handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+      ...options,
+    };
     this.#spinner = new Spinner(options.clock);
-    const { address } = options;
-    this.#socketFile = address.kind === 'unix' ? socketAt(address.path) : undefined;
-    server.on('connection', (socket) => {
-      this.#accept(socket);
-    });
-    server.on('error', (error) => {
-      options.log.warning(`accepting a client: ${error.message}`);
-    });
     this.#checkStallsLater();
   }
 
   /**
-   * Listens at `options.address`. A socket file that nobody listens on is replaced.
-   * @throws VddkNbdError START with a hint, if that can't be had.
+   * Listens at all of `options.addresses`. Where several leave the port to the system, they get
+   * the same one.
+   * @throws VddkNbdError START with a hint, if one can't be had; it listens nowhere then.
    */
   static async listen(options: NbdServerOptions): Promise<NbdServer> {
-    const { address } = options;
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    const server = new NbdServer(options);
+    let port = 0;
     try {
-      if (address.kind === 'unix') await removeStaleSocket(address.path);
-      await bind(server, address);
-    } catch (cause) {
-      throw startError(cause, address);
+      for (const wanted of options.addresses) {
+        const address = wanted.kind === 'tcp' ? { ...wanted, port: wanted.port || port } : wanted;
+        const socket = await ListeningSocket.listen(address, options.log, (client) => {
+          server.serve(client);
+        });
+        server.#sockets.push(socket);
+        if (socket.address.kind === 'tcp') port = socket.address.port;
+      }
+      return server;
+    } catch (error) {
+      await server.close(0);
+      throw error;
     }
-    return new NbdServer(server, options);
   }
 
-  /** Where it listens, with the port that was picked. */
-  get address(): ListenAddress {
-    const { address } = this.#options;
-    if (address.kind === 'unix') return address;
-    const port = (this.#server.address() as AddressInfo | null)?.port ?? address.port;
-    return { ...address, port };
+  /** Where it listens, in the order of the options. */
+  get addresses(): readonly BoundAddress[] {
+    return this.#sockets.map(({ address }) => address);
   }
 
   /** Clients that are connected now. */
@@ -132,7 +87,7 @@ export class NbdServer {
   }
 
   /**
-   * Stops accepting and removes the socket file at once; then gives requests under way `drainMs`
+   * Stops accepting and removes socket files at once; then gives requests under way `drainMs`
    * to be answered, closes what is left, and resolves. Requests may still be under way in the disk.
    */
   close(drainMs: number): Promise<void> {
@@ -141,13 +96,11 @@ export class NbdServer {
   }
 
   async #close(drainMs: number): Promise<void> {
-    const { address, clock } = this.#options;
     this.#stallTimer?.cancel();
-    if (address.kind === 'unix') closeSocket(this.#server, address.path, this.#socketFile);
-    else this.#server.close();
+    for (const socket of this.#sockets) socket.close();
     for (const connection of this.#connections) connection.shutDown();
     let expired = drainMs <= 0;
-    const timer = clock.after(drainMs, () => {
+    const timer = this.#options.clock.after(drainMs, () => {
       expired = true;
       this.#onConnectionClosed();
     });
@@ -163,32 +116,44 @@ export class NbdServer {
     while (this.#connections.size > 0) await changed();
   }
 
-  #accept(socket: Socket): void {
-    const { exports, clock, log, zeroCopy = true } = this.#options;
-    if (this.#closing !== undefined || this.#connections.size >= CONNECTIONS_MAX) {
-      log.warning(`client refused: ${CONNECTIONS_MAX} connections are open`);
-      socket.destroy();
+  /** Serves a client that is connected; `closed` is called when it has gone, or was refused. */
+  serve(stream: ClientStream, closed: () => void = () => undefined): void {
+    const { clock, exports, handshakeTimeoutMs, log, zeroCopy } = this.#options;
+    if (this.#closing !== undefined || this.#connections.size >= this.#options.connectionsMax) {
+      this.#refuse();
+      stream.destroy();
+      closed();
       return;
     }
     const name = `client ${++this.#connectionCount}`;
-    const from = socket.remoteAddress === undefined ? '' : ` from ${socket.remoteAddress}`;
-    log.debug(`${name} connected${from}`);
-    const closed = (): void => {
-      log.debug(`${name} disconnected`);
-      this.#connections.delete(connection);
-      this.#onConnectionClosed();
-    };
-    const spinner = this.#spinner;
-    const connection = new Connection(socket, {
+    const { remoteAddress } = stream as Partial<Socket>;
+    log.debug(`${name} connected${remoteAddress === undefined ? '' : ` from ${remoteAddress}`}`);
+    const connection = new Connection(stream, {
       exports,
       clock,
       log,
       name,
       zeroCopy,
-      spinner,
-      closed,
+      handshakeTimeoutMs,
+      spinner: this.#spinner,
+      closed: () => {
+        log.debug(`${name} disconnected`);
+        this.#connections.delete(connection);
+        this.#onConnectionClosed();
+        closed();
+      },
     });
     this.#connections.add(connection);
+  }
+
+  #refuse(): void {
+    if (this.#closing !== undefined) return;
+    const { clock, connectionsMax, log } = this.#options;
+    this.#refused.count++;
+    if (clock.nowMs() - this.#refused.loggedAtMs < REFUSALS_LOGGED_MS) return;
+    const clients = this.#refused.count === 1 ? 'client' : `${this.#refused.count} clients`;
+    log.warning(`${clients} refused: ${connectionsMax} connections are open`);
+    this.#refused = { count: 0, loggedAtMs: clock.nowMs() };
   }
 
   #checkStallsLater(): void {

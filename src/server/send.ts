@@ -2,7 +2,7 @@
 // One batch is under way at a time. It ends with the turn of the event loop, at BATCH_BYTES, or
 // with the staging buffer; the memory that it is sent from is given back when it has left.
 // The rule: a request is `done` exactly once, whatever becomes of its reply.
-import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { invariant } from '../base/errors.js';
 import { CONNECTION_REQUESTS_MAX } from '../base/limits.js';
 import type { HeaderStyle } from '../nbd/agreement.js';
@@ -23,7 +23,7 @@ export interface SendSink {
 
 export class Sender {
   readonly #sink: SendSink;
-  readonly #socket: Socket;
+  readonly #socket: Writable;
   /** Undefined: all replies are simple. */
   readonly #chunks: ChunkWriter | undefined;
   readonly #batch = new Batch();
@@ -36,7 +36,7 @@ export class Sender {
   /** Batches that have left so far: a measure of progress. */
   batchCount = 0;
 
-  constructor(socket: Socket, style: HeaderStyle, sink: SendSink) {
+  constructor(socket: Writable, style: HeaderStyle, sink: SendSink) {
     this.#socket = socket;
     this.#sink = sink;
     if (style !== 'simple') this.#chunks = style === 'extended' ? extended : structured;

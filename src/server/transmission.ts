@@ -2,7 +2,7 @@
 // and their results replies. Made by the connection when the handshake is over.
 // The rule: a request that was begun is never taken back because the connection closed; its reply
 // is dropped, and its memory is released when the disk is done with it.
-import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import {
   CONNECTION_EXTENTS_REQUESTS_MAX,
   CONNECTION_REQUESTS_MAX,
@@ -39,7 +39,7 @@ export interface TransmissionHost {
   /** For log lines. */
   readonly name: string;
   readonly receiver: Receiver;
-  readonly socket: Socket;
+  readonly socket: Writable;
   /** The client has violated the protocol: it is closed at once. */
   fail(reason: string): void;
   /** The client has said goodbye. */

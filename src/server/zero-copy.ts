@@ -3,6 +3,7 @@
 // socket. This is the only file that touches `_handle`; where it is not as expected, the caller
 // keeps the first socket and copies.
 import { Socket, type SocketConstructorOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Receiver } from './receive.js';
 
 /** The parts of node's stream handles that we use; none of it is in its documentation. */
@@ -16,18 +17,18 @@ interface WithHandle {
   _handle: StreamHandle | null | undefined;
 }
 
-function handleOf(socket: Socket): StreamHandle | undefined {
+function handleOf(socket: Duplex): StreamHandle | undefined {
   return (socket as unknown as WithHandle)._handle ?? undefined;
 }
 
-/** Bytes the kernel has not taken yet, or 0 where node does not say. */
-export function unsentBytes(socket: Socket): number {
+/** Bytes the kernel has not taken yet, or those that wait where node does not say. */
+export function unsentBytes(socket: Duplex): number {
   const bytes = handleOf(socket)?.writeQueueSize;
-  return typeof bytes === 'number' ? bytes : 0;
+  return typeof bytes === 'number' ? bytes : socket.writableLength;
 }
 
 /** Whether a socket that was accepted paused can be moved by receiveInPlace(). */
-export function canReceiveInPlace(accepted: Socket): boolean {
+export function canReceiveInPlace(accepted: Duplex): boolean {
   const handle = handleOf(accepted);
   return typeof handle?.useUserBuffer === 'function' && typeof handle.readStop === 'function';
 }
@@ -37,7 +38,7 @@ export function canReceiveInPlace(accepted: Socket): boolean {
  * `accepted` must have been accepted with pauseOnConnect and must not be used afterwards.
  * The new socket reads at once. It pauses itself when the receiver has no use for more.
  */
-export function receiveInPlace(accepted: Socket, receiver: Receiver): Socket {
+export function receiveInPlace(accepted: Duplex, receiver: Receiver): Socket {
   const first = accepted as unknown as WithHandle;
   const handle = first._handle;
   // Emptied before it is destroyed: the handle lives on, and the server counts this one as gone.

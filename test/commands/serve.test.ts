@@ -9,8 +9,9 @@ t.test('help names every flag and parameter, on stdout', async (t) => {
   const { exitCode, stdout, stderr } = await runServe(['--help']);
   t.equal(exitCode, 0);
   t.equal(stderr, '');
-  for (const name of Object.keys(Serve.flags))
-    t.match(stdout, new RegExp(`--(?:\\[no-\\])?${name}\\b`), name);
+  for (const [name, flag] of Object.entries(Serve.flags)) {
+    if (flag.hidden !== true) t.match(stdout, new RegExp(`--(\\[no-\\])?${name}\\b`), name);
+  }
   for (const name of ['file=', 'engine=', 'libdir=']) t.match(stdout, name);
   t.match((await runServe(['-h'])).stdout, stdout.slice(0, 20));
 });
@@ -18,14 +19,22 @@ t.test('help names every flag and parameter, on stdout', async (t) => {
 t.test('flags have the letters of nbdkit', (t) => {
   const letters = Object.entries(Serve.flags).map(([name, flag]) => [flag.char, name]);
   const expected = {
+    4: 'ipv4',
+    6: 'ipv6',
     e: 'exportname',
     f: 'foreground',
+    g: 'group',
     h: 'help',
     i: 'ipaddr',
+    n: 'newstyle',
+    o: 'oldstyle',
     P: 'pidfile',
     p: 'port',
     r: 'readonly',
+    s: 'single',
+    t: 'threads',
     U: 'unix',
+    u: 'user',
     v: 'verbose',
   };
   t.same(Object.fromEntries(letters.filter(([letter]) => letter !== undefined)), expected);

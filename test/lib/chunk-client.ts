@@ -1,6 +1,6 @@
 // An NBD client for tests that speaks structured replies or extended headers, by hand as NbdClient
 // does. It takes replies apart strictly: what the protocol forbids in a reply is an exception.
-import type { ListenAddress } from '../../src/server/listener.js';
+import type { BoundAddress } from '../../src/server/listening-socket.js';
 import {
   extendedRequestBytes,
   infoBytes,
@@ -67,7 +67,7 @@ export class ChunkClient {
 
   /** Connects to the default export with base:allocation, unless `queries` say something else. */
   static async go(
-    address: ListenAddress,
+    address: BoundAddress,
     style: Style,
     queries: string[] = ['base:allocation'],
   ): Promise<ChunkClient> {

@@ -1,7 +1,7 @@
 // An NBD client for tests: speaks the wire by hand, so that it can also speak it wrongly.
 // It reads what the server sends byte by exact byte, and knows when the server has hung up.
 import { connect, type Socket } from 'node:net';
-import type { ListenAddress } from '../../src/server/listener.js';
+import type { BoundAddress } from '../../src/server/listening-socket.js';
 
 export const IHAVEOPT = Buffer.from('IHAVEOPT');
 export const FIXED_NEWSTYLE_NO_ZEROES = 3;
@@ -91,7 +91,7 @@ export class NbdClient {
     socket.on('close', hungUp);
   }
 
-  static async connect(address: ListenAddress): Promise<NbdClient> {
+  static async connect(address: BoundAddress): Promise<NbdClient> {
     const socket = address.kind === 'unix' ? connect(address.path) : connect(address);
     const client = new NbdClient(socket);
     await new Promise<void>((resolve, reject) => {
@@ -102,7 +102,7 @@ export class NbdClient {
   }
 
   /** Connects and chooses the default export. */
-  static async go(address: ListenAddress): Promise<NbdClient> {
+  static async go(address: BoundAddress): Promise<NbdClient> {
     const client = await NbdClient.connect(address);
     await client.greet();
     const replies = await client.option(7, infoBytes(''));

@@ -5,7 +5,8 @@ import { silentLog } from '../../src/base/log.js';
 import { systemClock, type Clock } from '../../src/base/clock.js';
 import { MemoryDisk, type MemoryDiskOptions } from '../../src/disk/memory-disk.js';
 import { type Exports, singleExport } from '../../src/server/exports.js';
-import { NbdServer, type ListenAddress } from '../../src/server/listener.js';
+import { NbdServer } from '../../src/server/listener.js';
+import type { BoundAddress, ListenAddress } from '../../src/server/listening-socket.js';
 import { shortDir } from './serve.js';
 
 export const modes = [
@@ -40,19 +41,20 @@ export function patterned(lengthBytes: number, seed = 1): Buffer {
 export async function serveMemory(
   t: Test,
   options: ServerOptions = {},
-): Promise<{ server: NbdServer; disk: MemoryDisk; address: ListenAddress; uri: string }> {
+): Promise<{ server: NbdServer; disk: MemoryDisk; address: BoundAddress; uri: string }> {
   const { zeroCopy = true, clock = systemClock } = options;
   const disk = new MemoryDisk({ ...options, data: options.data ?? patterned(1 << 20) });
   const wanted = options.address ?? { kind: 'unix', path: path.join(shortDir(t), 's') };
   const server = await NbdServer.listen({
     exports: options.exports ?? singleExport(disk, 'a test disk'),
-    address: wanted,
+    addresses: [wanted],
     clock,
     log: silentLog,
     zeroCopy,
   });
   t.teardown(() => server.close(0));
-  const { address } = server;
+  const [address] = server.addresses;
+  if (address === undefined) throw new Error('it listens nowhere');
   const uri =
     address.kind === 'unix'
       ? `nbd+unix:///?socket=${address.path}`

@@ -6,8 +6,9 @@ import { EXPORTS_MAX, OPEN_RETRY_MS } from '../../src/base/limits.js';
 import { createLog, silentLog } from '../../src/base/log.js';
 import type { HelperDisk } from '../../src/disk/helper-disk.js';
 import { MemoryDisk } from '../../src/disk/memory-disk.js';
-import { DiskSet, parseExports } from '../../src/program/disk-set.js';
+import { DiskSet } from '../../src/program/disk-set.js';
 import type { OpenedDisk } from '../../src/program/open-disk.js';
+import { parseExports } from '../../src/program/plan-disks.js';
 import { ManualClock } from '../lib/sim-helper.js';
 
 /** An open disk; only what a Disk has is used of it here. */

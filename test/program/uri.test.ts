@@ -1,16 +1,13 @@
 // NBD URIs: what clients and shells must be able to take apart again.
 import fc from 'fast-check';
 import t from 'tap';
-import { isLoopback, nbdUri, oldUri } from '../../src/program/uri.js';
+import { isLoopback, nbdUri } from '../../src/program/uri.js';
 
 t.test('known forms', (t) => {
   t.equal(nbdUri({ host: '127.0.0.1', port: 10809 }, ''), 'nbd://127.0.0.1:10809');
   t.equal(nbdUri({ host: '::1', port: 1 }, 'a/b c'), 'nbd://[::1]:1/a/b%20c');
   t.equal(nbdUri({ unix: '/run/x.sock' }, ''), 'nbd+unix:///?socket=/run/x.sock');
   t.equal(nbdUri({ unix: '/a b' }, 'disk'), 'nbd+unix:///disk?socket=/a%20b');
-  t.equal(oldUri({ unix: '/a' }, 'n'), 'nbd:unix:/a:exportname=n');
-  t.equal(oldUri({ host: 'localhost', port: 5 }, ''), 'nbd:localhost:5');
-  t.equal(oldUri({ host: '::1', port: 5 }, ''), 'nbd:[::1]:5', 'what QEMU takes');
   t.end();
 });
 

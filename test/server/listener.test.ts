@@ -7,7 +7,7 @@ import path from 'node:path';
 import t from 'tap';
 import { VddkNbdError } from '../../src/base/errors.js';
 import { CONNECTIONS_MAX, HANDSHAKE_TIMEOUT_MS } from '../../src/base/limits.js';
-import type { ListenAddress } from '../../src/server/listener.js';
+import type { ListenAddress } from '../../src/server/listening-socket.js';
 import { SOCKET_PATH_BYTES_MAX } from '../../src/server/unix-socket.js';
 import { infoBytes, NbdClient } from '../lib/nbd-client.js';
 import { modes, serveMemory, until } from '../lib/nbd-server.js';

@@ -1,0 +1,49 @@
+// nbdkit's options that mean nothing here: harmless, or refused with what to do instead.
+import { userInfo } from 'node:os';
+import t from 'tap';
+import { nbdkitFlags, refuseNbdkitFlags } from '../../src/flags/nbdkit.js';
+import { runServe } from '../lib/serve.js';
+
+t.test('refused, with a remedy', (t) => {
+  const remedies = {
+    filter: /nbdkit nbd/,
+    group: /Group=/,
+    'mask-handshake': /nbdkit/,
+    'no-mc': /safe/,
+    'no-sr': /nbdkit/,
+    oldstyle: /newstyle/,
+    'selinux-label': /SELinuxContext=/,
+    swap: /systemd/,
+    user: /User=/,
+    vsock: /socat/,
+  };
+  for (const [flag, hint] of Object.entries(remedies)) {
+    const message = `--${flag} is not supported`;
+    t.throws(
+      () => {
+        refuseNbdkitFlags({ [flag]: 'x' });
+      },
+      { code: 'USAGE', message, hint },
+      flag,
+    );
+  }
+  const harmless = ['foreground', 'keepalive', 'newstyle', 'threads'];
+  t.same(Object.keys(nbdkitFlags).sort(), [...Object.keys(remedies), ...harmless].sort());
+  t.end();
+});
+
+t.test('harmless', async (t) => {
+  const { gid, uid, username } = userInfo();
+  t.doesNotThrow(() => {
+    refuseNbdkitFlags({});
+  });
+  t.doesNotThrow(() => {
+    refuseNbdkitFlags({ user: username, group: String(gid) });
+  });
+  const flags = ['-n', '-f', '-t', '4', '--keepalive', '-u', String(uid), '-g', String(gid)];
+  t.match((await runServe(['/no/such', ...flags])).stderr, /no such file/);
+  t.match(
+    (await runServe(['/no/such', '-o'])).stderr,
+    /^vddk-nbd: error: --oldstyle is not [^\n]*$/,
+  );
+});
