@@ -137,6 +137,8 @@ export const LOGIN_REJECTIONS_MAX = 3;
 export const LOGIN_PAUSE_MS = 60_000;
 /** The spare helper is started this long after the first open: clients come first. */
 export const SPARE_DELAY_MS = 1_000;
+/** A spare that has not said hello after this is not waited for. */
+export const SPARE_START_MS = 1_000;
 /** A spare that died is replaced after this. */
 export const SPARE_RETRY_MS = 10_000;
 /** Requests in one helper at once: it holds four times as many before a PING waits for them. */

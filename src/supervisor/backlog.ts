@@ -69,12 +69,15 @@ export class Backlog {
   died(
     inFlight: readonly SupervisedIo[],
     queued: readonly SupervisedIo[],
-    blame: DeathFacts | undefined,
+    blame: Omit<DeathFacts, 'atSector'> | undefined,
   ): SupervisedIo[] {
     const convicted: SupervisedIo[] = [];
     const together: SupervisedIo[] = [];
     for (const io of inFlight) {
-      if (blame !== undefined) (io.suspicion ??= new Suspicion()).died(blame);
+      if (blame !== undefined) {
+        io.suspicion ??= new Suspicion();
+        io.suspicion.died({ ...blame, atSector: io.lastSector });
+      }
       if (io.suspicion?.isConvicted) convicted.push(io);
       else if (io.suspicion?.runsAlone) this.#lone.push(io);
       else together.push(io);

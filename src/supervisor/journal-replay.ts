@@ -35,6 +35,8 @@ export class JournalReplay implements AnswerJudge {
   readonly #chunkEntries: () => number;
   readonly #send: (io: ReplayIo) => void;
   readonly #done: ReplayDone;
+  readonly #control: () => number | undefined;
+  readonly #scratchOffsetBytes: number;
   readonly #progressed: (io: SupervisedIo) => void;
   readonly #flushedChunk: () => void;
   /** The present chunk, and the first of it that was not begun. */
@@ -58,6 +60,10 @@ export class JournalReplay implements AnswerJudge {
     chunkEntries: () => number;
     send: (io: ReplayIo) => void;
     done: ReplayDone;
+    /** Asked before a flush: a sector to read first, so that a write is not blamed on the flush. */
+    control: () => number | undefined;
+    /** Where that sector is put. */
+    scratchOffsetBytes: number;
     /** Called for each request that succeeded. */
     progressed: (io: SupervisedIo) => void;
     /** Called when a chunk has been written and flushed. */
@@ -69,6 +75,8 @@ export class JournalReplay implements AnswerJudge {
     this.#chunkEntries = options.chunkEntries;
     this.#send = options.send;
     this.#done = options.done;
+    this.#control = options.control;
+    this.#scratchOffsetBytes = options.scratchOffsetBytes;
     this.#progressed = options.progressed;
     this.#flushedChunk = options.flushedChunk;
   }
@@ -96,6 +104,10 @@ export class JournalReplay implements AnswerJudge {
       else this.#done({ op: 'flush', vixError });
       return;
     }
+    if (io.op === IO_OPS.READ) {
+      this.#flush();
+      return;
+    }
     if (this.#vixError === 0) this.#vixError = vixError;
     if (this.#vixError === 0) this.#sendPieces();
     if (this.#outstanding > 0) return;
@@ -105,7 +117,7 @@ export class JournalReplay implements AnswerJudge {
     }
     for (const entry of this.#wave) entry.epoch = this.#epoch;
     if (this.#next < this.#chunk.length) this.#nextWave();
-    else if (this.#flushes) this.#flush();
+    else if (this.#flushes) this.#flushAfterControl();
     else this.start();
   }
 
@@ -152,6 +164,21 @@ export class JournalReplay implements AnswerJudge {
     this.#mark = undefined;
     this.#flushedChunk();
     this.start();
+  }
+
+  /** A library that dies right after a write must do so before the flush, to be understood. */
+  #flushAfterControl(): void {
+    const sector = this.#control();
+    if (sector === undefined) {
+      this.#flush();
+      return;
+    }
+    const io = new ReplayIo();
+    io.op = IO_OPS.READ;
+    io.startSector = sector;
+    io.nrSectors = 1;
+    io.arenaOffset = this.#scratchOffsetBytes;
+    this.#sendOne(io);
   }
 
   #flush(): void {

@@ -15,6 +15,7 @@ import type {
 } from '../helper/protocol.js';
 import { startDeadline } from './deadline.js';
 import type { Deadlines } from './deadlines.js';
+import { Watchdog } from './watchdog.js';
 
 /** What every helper of one disk is told. */
 export interface SessionParams {
@@ -82,10 +83,21 @@ export class Opener {
       this.#late.add(helper);
       helper.kill(`gave no answer to ${op} within ${timeoutMs / 1000} s`);
     });
+    // A process that is stopped is noticed sooner.
+    const watchdog = new Watchdog({
+      helper,
+      clock: this.#clock,
+      deadlines: this.#deadlines,
+      late: (reason) => {
+        this.#late.add(helper);
+        helper.kill(reason);
+      },
+    });
     try {
       return await helper.call(op, params);
     } finally {
       timer.cancel();
+      watchdog.cancel();
     }
   }
 }

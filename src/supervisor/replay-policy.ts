@@ -121,6 +121,7 @@ export class ReplayPolicy {
       return undefined;
     }
     this.#suspect = entry;
+    this.#flushSuspicion = undefined;
     entry.suspicion ??= new Suspicion();
     entry.suspicion.died({ ...facts, alone: true });
     return this.#verdict();

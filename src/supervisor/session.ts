@@ -50,10 +50,11 @@ export interface SessionHost {
 export interface SessionEnd {
   inFlight: SupervisedIo[];
   queued: SupervisedIo[];
-  /** What the replay of the journal was doing, if it was not done. */
+  /** What the replay of the journal was doing, if it was not done, and from which sector on. */
   replaying: ReplayWork | undefined;
+  replayingAtSector: number;
   /** Undefined: the end was our own doing, for something that was answered. */
-  blame: DeathFacts | undefined;
+  blame: Omit<DeathFacts, 'atSector'> | undefined;
 }
 
 type Stage = 'control' | 'journal' | 'alone' | 'all' | 'draining' | 'ended';
@@ -188,6 +189,7 @@ export class Session implements AnswerJudge {
       inFlight: inFlight.filter(isClients),
       queued: this.#unadmitted.concat(queued.filter(isClients)),
       replaying: this.#replay?.work,
+      replayingAtSector: inFlight.find((io) => io instanceof ReplayIo)?.lastSector ?? 0,
       blame: this.#ending === 'ours' ? undefined : facts,
     };
   }
@@ -248,7 +250,7 @@ export class Session implements AnswerJudge {
       journal,
       epoch: this.#epoch,
       flushes,
-      chunkEntries: () => (flushes ? policy.chunkEntries : Infinity),
+      chunkEntries: () => policy.chunkEntries,
       send: (io) => {
         io.sentMs = this.#disk.clock.nowMs();
         this.#window.send(io);
@@ -256,6 +258,8 @@ export class Session implements AnswerJudge {
       done: (result) => {
         if (this.#stage === 'journal') this.#replayDone(result);
       },
+      control: () => (policy.needsControl ? this.#disk.controlSector() : undefined),
+      scratchOffsetBytes: this.#disk.scratchOffsetBytes,
       progressed: (io) => {
         this.#noteProgress(io);
       },

@@ -3,7 +3,7 @@
 // The rule: it never touches a disk; nothing waits for it, and its end troubles nobody.
 import type { Clock, Timer } from '../base/clock.js';
 import { messageOf } from '../base/errors.js';
-import { SPARE_RETRY_MS } from '../base/limits.js';
+import { SPARE_RETRY_MS, SPARE_START_MS } from '../base/limits.js';
 import type { Helper } from '../helper/helper.js';
 import type { HelloResult } from '../helper/protocol.js';
 
@@ -23,7 +23,7 @@ export interface SpareOptions {
 
 export class Spare {
   readonly #options: SpareOptions;
-  #spare: Greeted | undefined;
+  #spare: (Greeted & { sinceMs: number; isReady: boolean }) | undefined;
   #timer: Timer | undefined;
   #ended = false;
 
@@ -40,9 +40,12 @@ export class Spare {
     });
   }
 
-  /** Hands it over, if there is one. */
+  /** Hands it over, if there is one that is ready, or about to be. */
   take(): Greeted | undefined {
     const spare = this.#spare;
+    if (spare === undefined) return undefined;
+    const isLate = this.#options.clock.nowMs() - spare.sinceMs > SPARE_START_MS;
+    if (!spare.isReady && isLate) return undefined;
     this.#spare = undefined;
     return spare;
   }
@@ -51,18 +54,25 @@ export class Spare {
   async stop(): Promise<void> {
     this.#ended = true;
     this.#timer?.cancel();
-    const spare = this.take();
+    const spare = this.#spare;
+    this.#spare = undefined;
     spare?.helper.kill('is not needed any more');
     await spare?.helper.ended;
   }
 
   #start(): void {
-    const spare = this.#options.greet();
+    const { clock, greet, note } = this.#options;
+    const spare = { ...greet(), sinceMs: clock.nowMs(), isReady: false };
     this.#spare = spare;
-    spare.hello.catch((thrown: unknown) => {
-      this.#options.note(`the spare helper: ${messageOf(thrown)}`);
-      spare.helper.kill('could not be made ready');
-    });
+    spare.hello.then(
+      () => {
+        spare.isReady = true;
+      },
+      (thrown: unknown) => {
+        note(`the spare helper: ${messageOf(thrown)}`);
+        spare.helper.kill('could not be made ready');
+      },
+    );
     void spare.helper.ended.then(() => {
       if (this.#spare !== spare) return;
       this.#spare = undefined;

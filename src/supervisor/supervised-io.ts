@@ -35,6 +35,8 @@ export abstract class SupervisedIo implements HelperIo {
   failedBefore = false;
   /** Sessions that were lost by it, after they had served others. */
   sessionFailures = 0;
+  /** First sector of the part of it that the library had when its helper ended. */
+  lastSector = 0;
   /** When it was sent (Clock.nowMs), where somebody must know. */
   sentMs = 0;
   /** The deaths that it was in flight at. */

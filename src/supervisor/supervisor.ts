@@ -286,12 +286,12 @@ export class Supervisor implements SessionHost {
   #died(session: Session, end: HelperEnd): void {
     if (this.#state === 'closed') return;
     const { clock, writeBack } = this.#options;
-    const { inFlight, queued, replaying, blame } = session.end();
+    const { inFlight, queued, replaying, replayingAtSector, blame } = session.end();
     this.#helper = undefined;
     this.#session = undefined;
     if (session.hadProgress) this.#policy.progressed();
     if (session.hasHung) this.#deadlines.missed(session.hadProgress);
-    if (blame !== undefined) writeBack?.replayDied(replaying, blame);
+    if (blame) writeBack?.replayDied(replaying, { ...blame, atSector: replayingAtSector });
     this.#replays = inFlight.length;
     this.#diedAtMs = clock.nowMs();
     this.#cause = end.reason;

@@ -13,6 +13,11 @@ export interface DeathFacts {
   controlled: boolean;
   /** The deadline that it was killed by, in milliseconds; undefined: it was not. */
   hungMs: number | undefined;
+  /**
+   * First sector of what was in the library: a request that runs in parts is bad only where it
+   * dies again and again.
+   */
+  atSector: number;
 }
 
 /** The deaths that one suspect was in flight at. */
@@ -20,6 +25,7 @@ export class Suspicion {
   #deaths = 0;
   #deathsAlone = 0;
   #unprovenHangMs: number | undefined;
+  #atSector: number | undefined;
 
   /** One that is known to be bad company, and so runs alone at once. */
   static known(): Suspicion {
@@ -29,10 +35,12 @@ export class Suspicion {
   }
 
   /** The suspect was in flight when its helper ended. */
-  died({ alone, controlled, hungMs }: DeathFacts): void {
+  died({ alone, controlled, hungMs, atSector }: DeathFacts): void {
     this.#deaths++;
     this.#unprovenHangMs = undefined;
     if (!alone || !controlled) return;
+    if (atSector !== this.#atSector) this.#deathsAlone = 0;
+    this.#atSector = atSector;
     if (hungMs === undefined) this.#deathsAlone++;
     else this.#unprovenHangMs = hungMs;
   }

@@ -179,5 +179,7 @@ function isMemoryError(io: SupervisedIo, vixError: number | bigint, errors: Erro
 }
 
 function wholeOf(io: SupervisedIo): SupervisedIo {
-  return io instanceof Part ? io.whole : io;
+  const whole = io instanceof Part ? io.whole : io;
+  whole.lastSector = io.startSector;
+  return whole;
 }

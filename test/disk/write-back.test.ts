@@ -212,9 +212,10 @@ t.test('a flush that fails in a replay has it begun again, on a fresh helper', a
   backing.flushErrors.push(7);
   last().drain();
   await clock.pass(1000);
-  t.equal(last().inFlight.length, 4, 'all of them, for the library has dropped some');
   const read = client.send('read', 0, 512);
   last().drain();
+  const writes = last().seen.filter(({ op }) => op === IO_OPS.WRITE);
+  t.equal(writes.length, 4, 'all of them, for the library has dropped some');
   t.same(client.results.get(read), Buffer.alloc(512, 1));
   t.same(await shut(set), []);
   for (let n = 0; n < 4; n++) t.equal(backing.bytes[n * 4096], n + 1);

@@ -5,7 +5,7 @@ import { Journal, type JournalEntry } from '../../src/supervisor/journal.js';
 import { ReplayPolicy } from '../../src/supervisor/replay-policy.js';
 import type { DeathFacts } from '../../src/supervisor/suspects.js';
 
-const CRASH: Omit<DeathFacts, 'alone'> = { controlled: true, hungMs: undefined };
+const CRASH: Omit<DeathFacts, 'alone'> = { controlled: true, hungMs: undefined, atSector: 8 };
 
 function setUp(entries: number, nrSectors = 8) {
   const journal = new Journal(() => undefined);
@@ -51,7 +51,7 @@ t.test('an entry that kills alone is lost after four deaths, which want control 
   t.same(die('write', 1), []);
   t.ok(policy.needsControl);
   t.equal(policy.suspect, first(), 'control reads stay away from it');
-  t.same(die('write', 100, { controlled: false, hungMs: undefined }), [], 'unproven deaths');
+  t.same(die('write', 100, { ...CRASH, controlled: false }), [], 'unproven deaths');
   t.same(die('write', CONVICTION_DEATHS - 1), [{ lost: first() }]);
   t.notOk(policy.needsControl);
   t.end();
@@ -61,10 +61,10 @@ t.test('a hang in a replay counts when a read elsewhere has worked', (t) => {
   const { policy, first, die } = setUp(1);
   die('write', 1);
   for (let i = 0; i < CONVICTION_DEATHS - 1; i++) {
-    t.same(die('write', 1, { controlled: true, hungMs: 1000 }), []);
+    t.same(die('write', 1, { ...CRASH, hungMs: 1000 }), []);
     t.same(policy.controlled(1), undefined);
   }
-  die('write', 1, { controlled: true, hungMs: 1000 });
+  die('write', 1, { ...CRASH, hungMs: 1000 });
   t.same(policy.controlled(1), { lost: first() });
   t.end();
 });

@@ -3,7 +3,7 @@ import t from 'tap';
 import { ALONE_DEATHS, CONVICTION_DEATHS } from '../../src/base/limits.js';
 import { type DeathFacts, Suspicion } from '../../src/supervisor/suspects.js';
 
-const CRASH: DeathFacts = { alone: true, controlled: true, hungMs: undefined };
+const CRASH: DeathFacts = { alone: true, controlled: true, hungMs: undefined, atSector: 8 };
 
 function after(deaths: number, facts: DeathFacts): Suspicion {
   const suspicion = new Suspicion();
@@ -12,7 +12,7 @@ function after(deaths: number, facts: DeathFacts): Suspicion {
 }
 
 t.test('it runs alone after two deaths, however they came about', (t) => {
-  const facts = { alone: false, controlled: false, hungMs: 1000 };
+  const facts = { alone: false, controlled: false, hungMs: 1000, atSector: 8 };
   t.notOk(after(ALONE_DEATHS - 1, facts).runsAlone);
   t.ok(after(ALONE_DEATHS, facts).runsAlone);
   t.ok(Suspicion.known().runsAlone, 'and at once if its range is known to be bad');
@@ -74,3 +74,12 @@ t.test(
     t.end();
   },
 );
+
+t.test('deaths at different parts of one request convict none of them', (t) => {
+  const suspicion = new Suspicion();
+  for (let atSector = 0; atSector < 100; atSector++) suspicion.died({ ...CRASH, atSector });
+  t.notOk(suspicion.isConvicted);
+  for (let i = 1; i < CONVICTION_DEATHS; i++) suspicion.died({ ...CRASH, atSector: 99 });
+  t.ok(suspicion.isConvicted);
+  t.end();
+});
