@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The VixDiskLib functions that move data.  Everything completes inside the
- * call: an accepted asynchronous request calls back before it returns, so
- * there is never anything to wait for.  No exported function calls another:
+ * The VixDiskLib functions that move data.  An asynchronous request that needs
+ * no wait calls back inside the call; any other one does so from a thread of
+ * the pool.  No exported function calls another:
  * the program's symbol of the same name might be called instead.
  */
 #define VIXDISKLIB_IMPLEMENTATION
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "handles.h"
+#include "pool.h"
 
 static VixError
 check_and_read (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
@@ -52,15 +53,62 @@ VixDiskLib_Write (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
   return check_and_write (handle, start_sector, nr_sectors, buf);
 }
 
+/* An asynchronous request that waits for a thread. */
+struct request {
+  struct job job;
+  struct handle *handle;
+  uint64_t sector;
+  uint64_t nr_sectors;
+  uint8_t *to; /* of a read, else NULL */
+  const uint8_t *from;
+  bool written; /* only a commit is missing */
+  VixDiskLibCompletionCB callback;
+  void *user_data;
+};
+
+static void
+run_request (struct job *job)
+{
+  struct request *r = (struct request *)job;
+  struct disk *disk = r->handle->disk;
+  VixError err;
+
+  if (r->to)
+    err = disk_read (disk, r->sector, r->nr_sectors, r->to);
+  else if (r->written)
+    err = disk_settle (disk);
+  else
+    err = disk_write (disk, r->sector, r->nr_sectors, r->from);
+  r->callback (r->user_data, err);
+  handle_end (r->handle);
+  free (r);
+}
+
+/* Hands a copy of r to a thread; without one, it is done here and now. */
+static VixError
+hand_over (const struct request *r)
+{
+  struct request *copy = malloc (sizeof *copy);
+
+  if (!copy)
+    return VIX_E_OUT_OF_MEMORY;
+  *copy = *r;
+  copy->job.run = run_request;
+  handle_begin (copy->handle);
+  if (!pool_add (&copy->job))
+    run_request (&copy->job);
+  return VIX_ASYNC;
+}
+
 /* An error found at once is returned and there is no callback; that is
  * allowed for every error, and saves callers nothing to undo.
  */
 static VixError
-complete (VixError err, VixDiskLibCompletionCB callback, void *user_data)
+complete (const struct request *r, VixError err)
 {
   if (err != VIX_OK)
     return err;
-  callback (user_data, VIX_OK);
+  r->callback (r->user_data, VIX_OK);
   return VIX_ASYNC;
 }
 
@@ -70,10 +118,24 @@ VixDiskLib_ReadAsync (VixDiskLibHandle handle,
                       VixDiskLibSectorType nr_sectors, uint8_t *buf,
                       VixDiskLibCompletionCB callback, void *user_data)
 {
-  if (!callback)
+  const struct request r = {
+    .handle = handles_find (handle),
+    .sector = start_sector,
+    .nr_sectors = nr_sectors,
+    .to = buf,
+    .callback = callback,
+    .user_data = user_data,
+  };
+  VixError err;
+
+  if (!r.handle)
+    return VIX_E_INVALID_HANDLE;
+  if (!callback || !buf)
     return VIX_E_INVALID_ARG;
-  return complete (check_and_read (handle, start_sector, nr_sectors, buf),
-                   callback, user_data);
+  file_nowait = true;
+  err = disk_read (r.handle->disk, start_sector, nr_sectors, buf);
+  file_nowait = false;
+  return err == FILE_WOULD_BLOCK ? hand_over (&r) : complete (&r, err);
 }
 
 VixError
@@ -82,16 +144,39 @@ VixDiskLib_WriteAsync (VixDiskLibHandle handle,
                        VixDiskLibSectorType nr_sectors, const uint8_t *buf,
                        VixDiskLibCompletionCB callback, void *user_data)
 {
-  if (!callback)
+  struct request r = {
+    .handle = handles_find (handle),
+    .sector = start_sector,
+    .nr_sectors = nr_sectors,
+    .from = buf,
+    .callback = callback,
+    .user_data = user_data,
+  };
+  VixError err;
+
+  if (!r.handle)
+    return VIX_E_INVALID_HANDLE;
+  if (!callback || !buf)
     return VIX_E_INVALID_ARG;
-  return complete (check_and_write (handle, start_sector, nr_sectors, buf),
-                   callback, user_data);
+  err = disk_check_range (r.handle->disk, start_sector, nr_sectors, true);
+  if (err != VIX_OK)
+    return err;
+  err = disk_write_quickly (r.handle->disk, start_sector, nr_sectors, buf,
+                            &r.written);
+  if (err == FILE_WOULD_BLOCK || r.written)
+    return hand_over (&r);
+  return complete (&r, err);
 }
 
 VixError
 VixDiskLib_Wait (VixDiskLibHandle handle)
 {
-  return handles_find (handle) ? VIX_OK : VIX_E_INVALID_HANDLE;
+  struct handle *h = handles_find (handle);
+
+  if (!h)
+    return VIX_E_INVALID_HANDLE;
+  handle_wait (h);
+  return VIX_OK;
 }
 
 VixError

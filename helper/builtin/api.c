@@ -16,6 +16,7 @@
 #include "errors.h"
 #include "handles.h"
 #include "log.h"
+#include "pool.h"
 
 /* The only way to a disk that this engine has. */
 static const char transport_mode[] = "file";
@@ -45,6 +46,7 @@ void
 VixDiskLib_Exit (void)
 {
   atomic_store (&initialized, false);
+  pool_stop ();
   log_set (NULL, NULL);
 }
 
@@ -166,12 +168,12 @@ VixDiskLib_Open (VixDiskLibConnection connection, const char *path,
     how |= DISK_WRITABLE;
   if (flags & VIXDISKLIB_FLAG_OPEN_SINGLE_LINK)
     how |= DISK_SINGLE_LINK;
-  h = calloc (1, sizeof *h);
+  h = handle_new ();
   if (!h)
     return VIX_E_OUT_OF_MEMORY;
   err = disk_open (path, how, &h->disk);
   if (err != VIX_OK) {
-    free (h);
+    handle_free (h);
     return err;
   }
   h->connection = c;
@@ -191,8 +193,9 @@ VixDiskLib_Close (VixDiskLibHandle handle)
 
   if (!h)
     return VIX_E_INVALID_HANDLE;
+  handle_wait (h);
   err = disk_close (h->disk);
-  free (h);
+  handle_free (h);
   return err;
 }
 

@@ -11,6 +11,11 @@
 
 #include "log.h"
 
+/* A write of up to 32 KiB into the page cache takes less time than waking
+ * another thread for it.
+ */
+#define MAX_QUICK_SECTORS 64
+
 static const char *
 path_of (const struct disk *disk)
 {
@@ -202,13 +207,15 @@ disk_flush (struct disk *disk)
   return err;
 }
 
-/* Also when others have committed while we waited: then it does nothing. */
-static VixError
-commit_if_due (struct disk *disk)
+VixError
+disk_settle (struct disk *disk)
 {
   VixError err = VIX_OK;
 
+  if (!kill_log_wants_commit (disk->kill_log))
+    return VIX_OK;
   pthread_rwlock_wrlock (&disk->lock);
+  /* Others may have committed while we waited. */
   if (kill_log_wants_commit (disk->kill_log))
     err = commit (disk);
   pthread_rwlock_unlock (&disk->lock);
@@ -229,8 +236,23 @@ disk_write (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
   if (err == VIX_OK)
     err = write_extents (disk, sector, nr_sectors, buf);
   pthread_rwlock_unlock (&disk->lock);
-  if (err == VIX_OK && kill_log_wants_commit (disk->kill_log))
-    err = commit_if_due (disk);
+  return err == VIX_OK ? disk_settle (disk) : err;
+}
+
+VixError
+disk_write_quickly (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
+                    const uint8_t *buf, bool *due)
+{
+  VixError err;
+
+  *due = false;
+  if (nr_sectors > MAX_QUICK_SECTORS || disk->nr_links > 1
+      || !atomic_load (&disk->cid_changed)
+      || pthread_rwlock_tryrdlock (&disk->lock) != 0)
+    return FILE_WOULD_BLOCK;
+  err = write_extents (disk, sector, nr_sectors, buf);
+  pthread_rwlock_unlock (&disk->lock);
+  *due = err == VIX_OK && kill_log_wants_commit (disk->kill_log);
   return err;
 }
 

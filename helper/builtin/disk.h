@@ -60,6 +60,17 @@ VixError disk_read (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
 VixError disk_write (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
                      const uint8_t *buf);
 
+/* disk_write for a thread that may not wait, as far as that is known before:
+ * FILE_WOULD_BLOCK if it should come from another one.  *due says that
+ * disk_settle must be called, by one that may wait, before it is answered.
+ */
+VixError disk_write_quickly (struct disk *disk, uint64_t sector,
+                             uint64_t nr_sectors, const uint8_t *buf,
+                             bool *due);
+
+/* Commits if that is due. */
+VixError disk_settle (struct disk *disk);
+
 /* The checks of both, which need no I/O. */
 VixError disk_check_range (const struct disk *disk, uint64_t sector,
                            uint64_t nr_sectors, bool write);

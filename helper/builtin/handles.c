@@ -4,12 +4,57 @@
  */
 #include "handles.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct connection *connections;
 static struct handle *handles;
+
+struct handle *
+handle_new (void)
+{
+  struct handle *h = calloc (1, sizeof *h);
+
+  if (!h)
+    return NULL;
+  pthread_mutex_init (&h->lock, NULL);
+  pthread_cond_init (&h->done, NULL);
+  return h;
+}
+
+void
+handle_free (struct handle *handle)
+{
+  pthread_cond_destroy (&handle->done);
+  pthread_mutex_destroy (&handle->lock);
+  free (handle);
+}
+
+void
+handle_begin (struct handle *handle)
+{
+  pthread_mutex_lock (&handle->lock);
+  handle->in_flight++;
+  pthread_mutex_unlock (&handle->lock);
+}
+
+void
+handle_end (struct handle *handle)
+{
+  pthread_mutex_lock (&handle->lock);
+  if (--handle->in_flight == 0)
+    pthread_cond_broadcast (&handle->done);
+  pthread_mutex_unlock (&handle->lock);
+}
+
+void
+handle_wait (struct handle *handle)
+{
+  pthread_mutex_lock (&handle->lock);
+  while (handle->in_flight > 0)
+    pthread_cond_wait (&handle->done, &handle->lock);
+  pthread_mutex_unlock (&handle->lock);
+}
 
 void
 handles_add_connection (struct connection *connection)

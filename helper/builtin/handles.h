@@ -7,6 +7,8 @@
 #ifndef BUILTIN_HANDLES_H
 #define BUILTIN_HANDLES_H
 
+#include <pthread.h>
+
 #include "disk.h"
 
 struct connection {
@@ -19,7 +21,19 @@ struct handle {
   struct handle *next;
   struct connection *connection;
   struct disk *disk;
+  pthread_mutex_t lock; /* for all below */
+  pthread_cond_t done;
+  size_t in_flight; /* accepted, and not yet called back */
 };
+
+/* A handle without a disk; NULL without memory.  handle_free frees it. */
+struct handle *handle_new (void);
+void handle_free (struct handle *handle);
+
+/* A request was accepted; it has called back; wait until all have. */
+void handle_begin (struct handle *handle);
+void handle_end (struct handle *handle);
+void handle_wait (struct handle *handle);
 
 /* Take ownership.  Safe from any thread, as all of these are. */
 void handles_add_connection (struct connection *connection);

@@ -5,6 +5,7 @@
  * several threads at once.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define VIXDISKLIB_IMPLEMENTATION
 #include "../../vixdisklib.h"
@@ -151,12 +152,58 @@ test_async (const char *path)
   memset (data, 0, sizeof data);
   CHECK_EQUAL (VixDiskLib_ReadAsync (handle, 100, 64, data, count, &done),
                VIX_ASYNC);
+  CHECK_EQUAL (VixDiskLib_Wait (handle), VIX_OK);
   CHECK_EQUAL (done, 2);
   CHECK_EQUAL (data[sizeof data - 1], 0x5a);
   CHECK_EQUAL (
       VixDiskLib_ReadAsync (handle, IMAGE_CAPACITY, 1, data, count, &done),
       VIX_E_DISK_OUTOFRANGE);
   CHECK_EQUAL (done, 2);
+  CHECK_EQUAL (VixDiskLib_Close (handle), VIX_OK);
+}
+
+static void
+count_atomically (void *user_data, VixError result)
+{
+  CHECK_EQUAL (result, VIX_OK);
+  atomic_fetch_add ((atomic_uint *)user_data, 1);
+}
+
+/* Requests whose neighbours are in the same grains, all at once: no two may
+ * allocate one grain, and no data may get lost between them.
+ */
+static void
+test_parallel (const char *path)
+{
+  enum { PIECE = 75, PIECES = IMAGE_CAPACITY / PIECE };
+  static uint8_t out[PIECES][PIECE * VIXDISKLIB_SECTOR_SIZE];
+  static uint8_t in[PIECES][PIECE * VIXDISKLIB_SECTOR_SIZE];
+  VixDiskLibHandle handle;
+  atomic_uint done = 0;
+
+  CHECK_EQUAL (VixDiskLib_Open (connection, path, 0, &handle), VIX_OK);
+  for (unsigned i = 0; i < PIECES; i++) {
+    memset (out[i], (int)(1 + i % 250), sizeof out[i]);
+    CHECK_EQUAL (VixDiskLib_WriteAsync (handle, i * PIECE, PIECE, out[i],
+                                        count_atomically, &done),
+                 VIX_ASYNC);
+  }
+  CHECK_EQUAL (VixDiskLib_Wait (handle), VIX_OK);
+  CHECK_EQUAL (done, PIECES);
+  CHECK_EQUAL (VixDiskLib_Flush (handle), VIX_OK);
+  for (int round = 0; round < 2; round++) {
+    done = 0;
+    memset (in, 0, sizeof in);
+    for (unsigned i = 0; i < PIECES; i++)
+      CHECK_EQUAL (VixDiskLib_ReadAsync (handle, i * PIECE, PIECE, in[i],
+                                         count_atomically, &done),
+                   VIX_ASYNC);
+    CHECK_EQUAL (VixDiskLib_Wait (handle), VIX_OK);
+    CHECK_EQUAL (done, PIECES);
+    CHECK (memcmp (in, out, sizeof in) == 0);
+    CHECK_EQUAL (VixDiskLib_Close (handle), VIX_OK);
+    CHECK_EQUAL (VixDiskLib_Open (connection, path, 0, &handle), VIX_OK);
+  }
   CHECK_EQUAL (VixDiskLib_Close (handle), VIX_OK);
 }
 
@@ -312,6 +359,7 @@ main (void)
   test_info (path);
   test_query (path);
   test_locks (path);
+  test_parallel (path);
   test_threads ();
   CHECK_EQUAL (VixDiskLib_Disconnect (connection), VIX_OK);
   VixDiskLib_Exit ();

@@ -436,8 +436,9 @@ main (int argc, char *argv[])
     for (int i = 0; i < CUTS_PER_RUN; i++) {
       size_t nr = below ((uint32_t)nr_ops + 1);
 
-      fprintf (stderr, "\rrun %" PRIu64 ", cut at %zu of %zu ", run, nr,
-               nr_ops);
+      if (cuts)
+        fprintf (stderr, "\rrun %" PRIu64 ", cut at %zu of %zu ", run, nr,
+                 nr_ops);
       cut_file (0, nr);
       cut_file (1, nr);
       check_content (nr);
