@@ -25,6 +25,9 @@ help:
 	@echo 'make check           lint, tests, and the C parts under sanitizers'
 	@echo 'make sim [SEED=N] [MINUTES=N] [KIND=...]'
 	@echo '                     a simulated disk whose helpers die at every possible point'
+	@echo 'make chaos [SEED=N] [MINUTES=N]'
+	@echo '                     real clients, and a library that dies, hangs and forgets'
+	@echo 'make proof [NAME=..] what it must survive, in full; figures are printed'
 	@echo 'make bench           speed, against nbdkit and qemu-nbd'
 	@echo 'make format          rewrite the sources as the formatters like them'
 	@echo 'make clean           remove everything that was built'
@@ -101,6 +104,20 @@ sim: all
 	SIM_SEED=$(or $(SEED),$(shell date +%s)) SIM_KIND=$(KIND) SIM_RUNS=$(if $(SEED),1) \
 	SIM_MINUTES=$(or $(MINUTES),$(if $(SEED),,1)) \
 	npx --no-install tap run --timeout=0 --reporter=tap test/sim/simulation.test.ts
+
+# SEED: the round of this seed and those behind it; without MINUTES as many as there are clients.
+.PHONY: chaos
+chaos: deps
+	@$(MAKE) all
+	CHAOS_SEED=$(or $(SEED),$(shell date +%s)) CHAOS_MINUTES=$(or $(MINUTES),$(if $(SEED),,2)) \
+	npx --no-install tap run --timeout=0 --reporter=tap test/chaos/chaos.test.ts
+
+# NAME is one of test/chaos/proof-NAME.test.ts. NBDKIT=PATH compares with that nbdkit.
+.PHONY: proof
+proof: deps
+	@$(MAKE) all
+	PROOF=full npx --no-install tap run --timeout=0 --jobs=1 --reporter=tap \
+	test/chaos/proof-$(or $(NAME),*).test.ts
 
 .PHONY: bench
 bench: deps
