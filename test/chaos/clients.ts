@@ -14,7 +14,7 @@ export interface ChaosClient {
   command: (uri: string, dir: string, random: Random) => [string, ...string[]];
 }
 
-/** Writes, zeroes, reads and flushes at random, and checks each read; copy has what must be there. */
+/** Writes, zeroes, reads and flushes at random, checks each read; source is what must be there. */
 const SHELL = `
 import os, random
 rng = random.Random(SEED)
@@ -88,7 +88,8 @@ export const CLIENTS: readonly ChaosClient[] = [
     command: (uri, _dir, random) => {
       const steps: string[] = [];
       for (let n = 0; n < 60; n++) {
-        const where = `${random.below(8000) * 4096 + random.below(512)} ${1 + random.below(300_000)}`;
+        const offset = random.below(8000) * 4096 + random.below(512);
+        const where = `${offset} ${1 + random.below(300_000)}`;
         const pattern = 1 + random.below(255);
         steps.push('-c', `write -q -P ${pattern} ${where}`, '-c', `read -P ${pattern} ${where}`);
         if (random.chance(0.2)) steps.push('-c', 'flush');

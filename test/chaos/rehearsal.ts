@@ -51,7 +51,8 @@ export function percentile(values: readonly number[], share: number): number {
 
 /** `12 deaths, 30 requests replayed, replaced in 8 ms (median), 20 ms (p99)`. */
 export function describe({ replacedMs, replayed, hung, convicted }: Figures): string {
-  const times = `${percentile(replacedMs, 0.5)} ms (median), ${percentile(replacedMs, 0.99)} ms (p99)`;
+  const [median, p99] = [percentile(replacedMs, 0.5), percentile(replacedMs, 0.99)];
+  const times = `${median} ms (median), ${p99} ms (p99)`;
   return (
     `${replacedMs.length} deaths (${hung} hangs), ${replayed} requests replayed, ` +
     `replaced in ${times}, ${convicted} convicted`

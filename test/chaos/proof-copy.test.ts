@@ -1,0 +1,55 @@
+// Proof: a disk is copied from a library that crashes or hangs all the time. The client's exit code
+// is 0, the bytes are the same, and no request fails.
+import path from 'node:path';
+import t from 'tap';
+import { runServe, shortDir } from '../lib/serve.js';
+import { describe, FAULT_LIBDIR, figuresOf, FULL, MIB, writeRandom } from './rehearsal.js';
+import { sameContent } from './rehearsal.js';
+
+const DISK_BYTES = (FULL ? 1024 : 24) * MIB;
+
+const copies = [
+  {
+    name: 'nbdcopy of small requests, a crash in about 150 operations',
+    command: 'nbdcopy --request-size=32768',
+    faults: 'crash=segv p=0.0067 seed=1',
+    args: [],
+    deathsMin: FULL ? 150 : 2,
+  },
+  {
+    name: 'qemu-img convert, a crash in about 15 operations',
+    command: 'qemu-img convert -f raw -O raw',
+    faults: 'crash=abort p=0.0667 seed=2',
+    args: [],
+    deathsMin: FULL ? 10 : 0,
+  },
+  {
+    name: 'nbdcopy of small requests, a hang now and then',
+    command: 'nbdcopy --request-size=32768',
+    faults: `hang p=${FULL ? 0.001 : 0.003} seed=3`,
+    args: ['--request-timeout=500ms'],
+    deathsMin: FULL ? 20 : 1,
+  },
+];
+
+for (const { name, command, faults, args, deathsMin } of copies) {
+  t.test(name, { timeout: 0 }, async (t) => {
+    const dir = shortDir(t);
+    const [image, copy] = [path.join(dir, 'disk.img'), path.join(dir, 'copy')];
+    writeRandom(image, DISK_BYTES);
+    const run = `${command} "$uri" ${copy}`;
+    const result = await runServe(
+      ['-r', FAULT_LIBDIR, `file=${image}`, ...args, '-U', '-', '--run', run],
+      {
+        env: { FAULT: faults, FAULT_STATE: path.join(dir, 'state') },
+        timeout: 3_600_000,
+      },
+    );
+    const figures = figuresOf(result.stderr);
+    t.comment(`${DISK_BYTES / MIB} MiB: ${describe(figures)}`);
+    t.equal(result.exitCode, 0, result.stderr.slice(-500));
+    t.ok(sameContent(image, copy), 'the same bytes');
+    t.ok(figures.replacedMs.length >= deathsMin, `${figures.replacedMs.length} deaths`);
+    t.equal(figures.convicted, 0);
+  });
+}
