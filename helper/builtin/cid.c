@@ -91,7 +91,7 @@ write_moved (const struct text_place *place, const char *text, size_t at,
 }
 
 static VixError
-write_into (const struct text_place *place, const char *text, uint32_t cid)
+write_into (const struct text_place *place, char *text, uint32_t cid)
 {
   char hex[CID_DIGITS + 1];
   VixError err = VIX_OK;
@@ -99,9 +99,11 @@ write_into (const struct text_place *place, const char *text, uint32_t cid)
 
   snprintf (hex, sizeof hex, "%08x", cid);
   if (find_value (text, "ddb.longContentID", &at, &digits)
-      && digits == LONG_DIGITS)
-    err = file_write (place->file, hex, CID_DIGITS,
-                      place->offset + at + LONG_DIGITS - CID_DIGITS);
+      && digits == LONG_DIGITS) {
+    at += LONG_DIGITS - CID_DIGITS;
+    memcpy (text + at, hex, CID_DIGITS);
+    err = file_write (place->file, hex, CID_DIGITS, place->offset + at);
+  }
   if (err != VIX_OK || !find_value (text, "CID", &at, &digits))
     return err;
   if (digits == CID_DIGITS)
