@@ -74,6 +74,27 @@ for (const { mode, zeroCopy } of modes) {
       }
     });
 
+    t.test('what is a hole is one in a copy', async (t) => {
+      const dir = shortDir(t);
+      const data = patterned(SIZE).fill(0, 5 * MIB, 9 * MIB);
+      const { uri, disk } = await serveMemory(t, { zeroCopy, data, readOnly: true });
+      const mapped = await run('nbdinfo', ['--map', uri]);
+      t.match(mapped.stdout, /5242880\s+4194304\s+3\s+hole,zero/);
+      const image = path.join(dir, 'image.qcow2');
+      const converted = await run('qemu-img', ['convert', '-O', 'qcow2', uri, image]);
+      t.equal(converted.exitCode, 0, converted.stderr);
+      const same = await run('qemu-img', ['compare', uri, image]);
+      t.equal(same.exitCode, 0, same.stdout);
+      const shown = await run('qemu-img', ['map', '--output=json', uri]);
+      t.match(JSON.parse(shown.stdout), [
+        { start: 0, length: 5 * MIB, data: true },
+        { start: 5 * MIB, length: 4 * MIB, zero: true, data: false },
+        { start: 9 * MIB, data: true },
+      ]);
+      t.ok(disk.ran.extents > 0);
+      t.equal(disk.pool.lentBytes, 0);
+    });
+
     t.test('nbdcopy through little memory', async (t) => {
       const tight = { memoryBytes: 2 * MIB, requestBytesMax: MIB };
       const data = Buffer.alloc(SIZE, 0xff);
