@@ -1,10 +1,12 @@
 // The handshake state machine: each option as proto.md has it, and any bytes in any cuts.
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
 import { NBD_STRING_BYTES_MAX, OPTION_BYTES_MAX, OPTIONS_MAX } from '../../src/base/limits.js';
 import type { Found, NbdExport, NbdExports } from '../../src/nbd/export.js';
 import type { TlsPolicy } from '../../src/nbd/haggling.js';
 import { Handshake } from '../../src/nbd/handshake.js';
+import { contextBytes } from '../lib/chunk-client.js';
 import { infoBytes, optionBytes } from '../lib/nbd-client.js';
 
 const disk: NbdExport = {
@@ -274,10 +276,14 @@ t.test('bytes after the handshake are not taken', (t) => {
 
 const anyOption = fc
   .tuple(
-    fc.oneof(fc.constantFrom(1, 2, 3, 5, 6, 7, 8), fc.nat()),
+    fc.oneof(fc.constantFrom(1, 2, 3, 5, 6, 7, 8, 9, 10, 11), fc.nat()),
     fc.oneof(
       fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+      fc.constant(Buffer.alloc(0)),
       fc.tuple(fc.string(), fc.array(fc.nat({ max: 5 }))).map(([n, asked]) => infoBytes(n, asked)),
+      fc.array(fc.constantFrom('base:', 'base:allocation', 'x-y:z', '')).map((queries) => {
+        return contextBytes('', queries);
+      }),
       fc
         .integer({ min: OPTION_BYTES_MAX - 1, max: OPTION_BYTES_MAX + 2 })
         .map((n) => Buffer.alloc(n)),
@@ -290,11 +296,15 @@ t.test('any cuts of any bytes give the same', (t) => {
     fc.array(anyOption, { maxLength: 6 }).map((all) => Buffer.concat([FLAGS, ...all])),
     fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
   );
+  const anyPolicy = fc.record({
+    mode: fc.constantFrom('off' as const, 'on' as const, 'require' as const),
+    isSecure: fc.boolean(),
+  });
   fc.assert(
-    fc.property(anyBytes, fc.array(fc.nat({ max: 100 })), (bytes, cuts) => {
-      const whole = new Handshake(exports);
+    fc.property(anyBytes, anyPolicy, fc.array(fc.nat({ max: 100 })), (bytes, policy, cuts) => {
+      const whole = new Handshake(exports, policy);
       const taken = whole.receive(bytes);
-      const cut = new Handshake(exports);
+      const cut = new Handshake(exports, policy);
       const output: Buffer[] = [];
       let at = 0;
       for (const length of [...cuts, bytes.length]) {
@@ -308,7 +318,7 @@ t.test('any cuts of any bytes give the same', (t) => {
         at === taken &&
         cut.stage === whole.stage &&
         cut.reason === whole.reason &&
-        cut.agreement?.target === whole.agreement?.target &&
+        isDeepStrictEqual(cut.agreement, whole.agreement) &&
         Buffer.concat(output).equals(whole.takeOutput())
       );
     }),
