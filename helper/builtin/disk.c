@@ -247,7 +247,7 @@ disk_write_quickly (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
 
   *due = false;
   if (nr_sectors > MAX_QUICK_SECTORS || disk->nr_links > 1
-      || !atomic_load (&disk->cid_changed)
+      || disk->links[0].extents[0]->is_slow || !atomic_load (&disk->cid_changed)
       || pthread_rwlock_tryrdlock (&disk->lock) != 0)
     return FILE_WOULD_BLOCK;
   err = write_extents (disk, sector, nr_sectors, buf);
@@ -331,8 +331,8 @@ disk_close (struct disk *disk)
 {
   VixError err = VIX_OK;
 
-  if (disk->writable && disk->nr_links > 0 && disk->nr_sectors > 0
-      && atomic_load (&disk->cid_changed))
+  /* Even if nothing was written: there may be what a killed process left. */
+  if (disk->writable && disk->nr_sectors > 0)
     err = finish (disk);
   for (size_t i = 0; i < disk->nr_links; i++)
     link_close (&disk->links[i]);

@@ -71,6 +71,7 @@ struct extent {
   const struct below *below; /* NULL if there is no parent */
   struct kill_log *kill_log; /* NULL if not writable */
   bool read_only;            /* the descriptor says so */
+  bool is_slow;              /* a write takes more than copying */
   size_t index;              /* in its link */
   uint64_t start_sector;     /* where it begins in the disk */
   uint64_t nr_sectors;

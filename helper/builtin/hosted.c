@@ -3,6 +3,8 @@
  * Hosted sparse extents ("KDMV"): monolithicSparse, twoGbMaxExtentSparse and
  * streamOptimized.  32-bit tables of 512 entries, in two copies.
  */
+#include <stdlib.h>
+
 #include "sparse.h"
 
 static VixError
@@ -65,9 +67,23 @@ hosted_open (struct file *file, uint64_t nr_sectors, struct extent **out)
   }
   if (s->min_grain_sector == 0)
     s->min_grain_sector = 1;
+  if (err == VIX_OK && h->unfinished) {
+    s->gd = calloc (s->gd_entries, sizeof *s->gd);
+    err = s->gd ? VIX_OK : VIX_E_OUT_OF_MEMORY;
+  }
   if (err != VIX_OK) {
     sparse_free (s);
     return err;
   }
-  return sparse_open (s, out);
+  err = sparse_open (s, out);
+  if (err != VIX_OK || !s->stream)
+    return err;
+  s->extent.is_slow = true;
+  if (h->unfinished)
+    err = stream_rebuild (s);
+  else if (file->writable)
+    err = stream_prepare_write (s);
+  if (err != VIX_OK)
+    sparse_free (s);
+  return err;
 }

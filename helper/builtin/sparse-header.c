@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "config.h"
 #include "descriptor.h"
 #include "log.h"
 
@@ -86,21 +87,23 @@ truncated (const struct file *file, const char *what)
 }
 
 static VixError
-read_footer (struct file *file, struct sparse_header *h)
+read_footer (struct file *file, struct sparse_header *h, bool *missing)
 {
   uint8_t raw[2 * VIXDISKLIB_SECTOR_SIZE];
   VixError err;
 
+  *missing = true;
   if (file->size < SPARSE_HEADER_BYTES + FOOTER_MARKER_FROM_END
       || file->size % VIXDISKLIB_SECTOR_SIZE != 0)
-    return truncated (file, "the footer of the stream is missing");
+    return VIX_OK;
   err = file_read (file, raw, sizeof raw, file->size - FOOTER_MARKER_FROM_END);
   if (err != VIX_OK)
     return err;
   if (get32 (raw + 8) != 0 || get32 (raw + 12) != MARKER_FOOTER
       || !sparse_header_detect (raw + VIXDISKLIB_SECTOR_SIZE,
                                 SPARSE_HEADER_BYTES))
-    return truncated (file, "the footer of the stream is missing");
+    return VIX_OK;
+  *missing = false;
   decode (raw + VIXDISKLIB_SECTOR_SIZE, h);
   if (h->gd_sector == SPARSE_GD_AT_END)
     return damaged (file, "the footer has no grain directory");
@@ -133,10 +136,13 @@ check_kind (const struct file *file, const struct sparse_header *h, bool at_end)
   }
   if (!file->writable)
     return VIX_OK;
+  if ((h->flags & SPARSE_COMPRESSED) && at_end)
+    return VIX_OK;
   if (h->flags & SPARSE_COMPRESSED)
     return log_fail (VIX_E_DISK_NOTSUPPORTED,
-                     "%s: subformat \"streamOptimized\" can't be written; use "
-                     "-r to open it read-only, or convert it first",
+                     "%s: this streamOptimized file can't be written, because "
+                     "its directory lies in front; use -r to open it "
+                     "read-only, or convert it first",
                      file->path);
   if (h->version == 3)
     return log_fail (VIX_E_DISK_NOTSUPPORTED,
@@ -200,7 +206,7 @@ check_areas (const struct file *file, const struct sparse_header *h)
     { 0, 1 },
     { h->descriptor_sector, h->descriptor_sectors },
     { h->rgd_sector, h->rgd_sector ? gd_sectors : 0 },
-    { h->gd_sector, gd_sectors },
+    { h->gd_sector, h->unfinished ? 0 : gd_sectors },
   };
   const size_t nr_areas = sizeof areas / sizeof areas[0];
 
@@ -212,7 +218,8 @@ check_areas (const struct file *file, const struct sparse_header *h)
     if (a->sector > file_sectors || a->nr_sectors > file_sectors - a->sector)
       return truncated (file, "its header refers to metadata behind that");
     /* Else a grain could lie on it, and be written. */
-    if (file->writable && a->sector + a->nr_sectors > h->overhead)
+    if (file->writable && a->sector + a->nr_sectors > h->overhead
+        && !(h->flags & SPARSE_COMPRESSED))
       return damaged (file, "it says that metadata is shorter than it is");
     for (size_t j = 0; j < i; j++) {
       const struct area *b = &areas[j];
@@ -251,9 +258,15 @@ sparse_header_read (struct file *file, struct sparse_header *h)
   at_end = h->gd_sector == SPARSE_GD_AT_END;
   if (at_end) {
     first = *h;
-    err = read_footer (file, h);
+    err = read_footer (file, h, &first.unfinished);
     if (err != VIX_OK)
       return err;
+    if (first.unfinished
+        && (!(first.flags & SPARSE_COMPRESSED)
+            || (!file->writable && !config.read_truncated)))
+      return truncated (file, "the footer of the stream is missing");
+    if (first.unfinished)
+      h->gd_sector = 0;
     /* A footer knows where the directory is; the rest stays the header's. */
     first.gd_sector = h->gd_sector;
     *h = first;

@@ -53,7 +53,8 @@ struct sparse_header {
   uint64_t overhead;
   uint32_t nr_gtes;
   uint16_t compression;
-  bool unclean; /* not closed by its last writer */
+  bool unclean;    /* not closed by its last writer */
+  bool unfinished; /* a stream without its footer */
   bool newlines_intact;
   uint32_t gd_entries; /* computed: the length of each directory */
 };

@@ -96,6 +96,25 @@ forget_pending (struct sparse *s, const struct pending *mine)
   pthread_cond_broadcast (&s->changed);
 }
 
+void
+sparse_claim (struct sparse *s, struct pending *mine)
+{
+  pthread_mutex_lock (&s->lock);
+  while (wait_for_others (s, mine->first, mine->count))
+    ;
+  mine->next = s->pending;
+  s->pending = mine;
+  pthread_mutex_unlock (&s->lock);
+}
+
+void
+sparse_release (struct sparse *s, const struct pending *mine)
+{
+  pthread_mutex_lock (&s->lock);
+  forget_pending (s, mine);
+  pthread_mutex_unlock (&s->lock);
+}
+
 /* Copies what the parent has of [sector, end) to where it belongs now. */
 static VixError
 copy_from_below (struct sparse *s, uint64_t sector, uint64_t end,
@@ -284,6 +303,8 @@ sparse_write (struct extent *extent, uint64_t sector, uint64_t nr_sectors,
   VixError err = VIX_OK;
   uint64_t done;
 
+  if (s->stream)
+    return stream_write (s, sector, nr_sectors, buf);
   while (err == VIX_OK && nr_sectors > 0) {
     struct piece p = { .sector = sector, .buf = buf };
 

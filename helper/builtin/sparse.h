@@ -161,6 +161,10 @@ VixError sparse_repair (struct sparse *s);
 VixError sparse_write (struct extent *extent, uint64_t sector,
                        uint64_t nr_sectors, const uint8_t *buf);
 
+/* Keeps others from the grains in mine, which sets first and count. */
+void sparse_claim (struct sparse *s, struct pending *mine);
+void sparse_release (struct sparse *s, const struct pending *mine);
+
 /* Takes nr_sectors behind the end, aligned, and makes the file as long: they
  * read as zeroes.  FILE_TOO_BIG.  With the lock held.
  */
@@ -217,5 +221,19 @@ VixError stream_read (struct sparse *s, uint64_t grain, uint64_t file_sector,
 VixError stream_check (struct sparse *s, uint64_t file_sector);
 
 void stream_free (struct stream *stream);
+
+/* stream-write.c */
+
+/* Finds out where grains end, so that more can follow. */
+VixError stream_prepare_write (struct sparse *s);
+
+/* Makes the directory of an unfinished or truncated stream from the markers
+ * of its grains, as far as they are whole.
+ */
+VixError stream_rebuild (struct sparse *s);
+
+VixError stream_write (struct sparse *s, uint64_t sector, uint64_t nr_sectors,
+                       const uint8_t *buf);
+VixError stream_commit (struct sparse *s);
 
 #endif /* BUILTIN_SPARSE_H */

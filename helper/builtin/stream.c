@@ -157,9 +157,9 @@ read_packed (struct sparse *s, uint64_t grain, uint64_t file_sector,
   return err;
 }
 
-/* Inflates the grain into out, which has room for a whole one. */
-static VixError
-unpack (struct sparse *s, uint64_t grain, uint64_t file_sector, uint8_t *out)
+VixError
+stream_unpack (struct sparse *s, uint64_t grain, uint64_t file_sector,
+               uint8_t *out)
 {
   uint64_t grain_bytes = s->grain_sectors * VIXDISKLIB_SECTOR_SIZE;
   uint64_t needed = grain_length (s, grain) * VIXDISKLIB_SECTOR_SIZE;
@@ -192,7 +192,7 @@ unpack (struct sparse *s, uint64_t grain, uint64_t file_sector, uint8_t *out)
 
 /* Inflates into the slot, which is ours: LOADING.  With the lock held. */
 static VixError
-load_slot (struct sparse *s, struct cached_grain *slot, uint64_t file_sector)
+load_slot (struct sparse *s, struct cached_grain *slot, uint64_t grain)
 {
   struct stream *stream = s->stream;
   VixError err = VIX_E_OUT_OF_MEMORY;
@@ -201,7 +201,7 @@ load_slot (struct sparse *s, struct cached_grain *slot, uint64_t file_sector)
   if (!slot->data)
     slot->data = malloc (s->grain_sectors * VIXDISKLIB_SECTOR_SIZE);
   if (slot->data)
-    err = unpack (s, slot->number, file_sector, slot->data);
+    err = stream_unpack (s, grain, slot->file_sector, slot->data);
   pthread_mutex_lock (&stream->lock);
   slot->state = err == VIX_OK ? GRAIN_READY : GRAIN_EMPTY;
   pthread_cond_broadcast (&stream->loaded);
@@ -218,7 +218,7 @@ get_grain (struct sparse *s, uint64_t grain, uint64_t file_sector,
 
   *out = slot;
   for (;;) {
-    if (slot->state == GRAIN_READY && slot->number == grain)
+    if (slot->state == GRAIN_READY && slot->file_sector == file_sector)
       return VIX_OK;
     if (file_nowait)
       return FILE_WOULD_BLOCK;
@@ -227,8 +227,8 @@ get_grain (struct sparse *s, uint64_t grain, uint64_t file_sector,
     pthread_cond_wait (&stream->loaded, &stream->lock);
   }
   slot->state = GRAIN_LOADING;
-  slot->number = grain;
-  return load_slot (s, slot, file_sector);
+  slot->file_sector = file_sector;
+  return load_slot (s, slot, grain);
 }
 
 VixError
@@ -240,7 +240,8 @@ stream_read (struct sparse *s, uint64_t grain, uint64_t file_sector,
   VixError err;
 
   if (nr_sectors == s->grain_sectors)
-    return file_nowait ? FILE_WOULD_BLOCK : unpack (s, grain, file_sector, buf);
+    return file_nowait ? FILE_WOULD_BLOCK
+                       : stream_unpack (s, grain, file_sector, buf);
   pthread_mutex_lock (&stream->lock);
   err = get_grain (s, grain, file_sector, &slot);
   if (err == VIX_OK)

@@ -28,13 +28,14 @@ struct inflater {
 
 struct cached_grain {
   enum { GRAIN_EMPTY, GRAIN_LOADING, GRAIN_READY } state;
-  uint64_t number;
+  uint64_t file_sector; /* where its packed form is; a rewrite moves it */
   uint8_t *data;
 };
 
 struct stream {
   uint64_t max_packed_bytes; /* with what is in front */
   uint64_t front_bytes;
+  bool has_tail; /* of a writer: tables, directory and footer behind end */
   pthread_mutex_t lock; /* for all below */
   pthread_cond_t loaded;
   struct inflater *idle;
@@ -45,5 +46,9 @@ struct stream {
 /* What is in front of the grain at offset; *end is the byte behind it. */
 VixError stream_decode_front (const struct sparse *s, const uint8_t *raw,
                               uint64_t offset, uint64_t *lba, uint64_t *end);
+
+/* Inflates the grain into out, which has room for a whole one. */
+VixError stream_unpack (struct sparse *s, uint64_t grain, uint64_t file_sector,
+                        uint8_t *out);
 
 #endif /* BUILTIN_STREAM_H */

@@ -48,6 +48,11 @@ tables_commit (struct extent *extent)
   VixError err = VIX_OK;
 
   pthread_mutex_lock (&s->lock);
+  if (s->stream) {
+    err = stream_commit (s);
+    pthread_mutex_unlock (&s->lock);
+    return err;
+  }
   for (size_t i = 0; err == VIX_OK && s->nr_dirty > 0 && i < s->nr_ring; i++) {
     const struct table *table = s->ring[i];
 

@@ -180,6 +180,12 @@ tables_ensure (struct sparse *s, uint32_t gd_index, struct table **out)
 
   if (err != VIX_OK || (*out && (!s->rgd || rgde != 0)))
     return err;
+  if (s->stream) { /* gets its place in the file with the commit */
+    err = add_table (s, gd_index, out);
+    if (err == VIX_OK)
+      tables_set_dirty (s, *out);
+    return err;
+  }
   if (!*out) /* a redundant one alone is of a writer that died: leave it */
     rgde = 0;
   err = reserve_table (s, &gde);
