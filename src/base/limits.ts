@@ -78,6 +78,11 @@ export const OPTIONS_MAX = 64;
 export const HANDSHAKE_TIMEOUT_MS = 60_000;
 /** A client without progress on a payload or reply, while others wait for memory, is closed. */
 export const STALL_TIMEOUT_MS = 60_000;
+/** Certificates, keys and revocation lists: larger than any that makes sense. */
+export const TLS_FILE_BYTES_MAX = 4 * MIB;
+/** Pre-shared keys: less than 128 bits protect nobody, OpenSSL takes no more than 512. */
+export const TLS_PSK_BYTES_MIN = 16;
+export const TLS_PSK_BYTES_MAX = 64;
 /** A TCP client that is silent this long is asked whether it is still there. */
 export const KEEPALIVE_IDLE_MS = 60_000;
 /** --max-connections at most: descriptors and receive buffers of more would not fit. */

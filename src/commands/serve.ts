@@ -15,6 +15,7 @@ import { formatBytes, parseDurationMs, parseSizeBytes } from '../base/units.js';
 import { listenFlags } from '../flags/listen.js';
 import { openLog } from '../flags/log-target.js';
 import { nbdkitFlags, refuseNbdkitFlags } from '../flags/nbdkit.js';
+import { tlsFlags } from '../flags/tls.js';
 import { takeInheritedSockets } from '../program/activation.js';
 import { readParameters } from '../program/read-parameters.js';
 import { parameterHelp } from '../vddk/parameter-table.js';
@@ -75,6 +76,7 @@ export default class Serve extends Command {
   static override flags = {
     ...listenFlags,
     ...nbdkitFlags,
+    ...tlsFlags,
     eager: Flags.boolean({
       default: false,
       helpGroup: SERVER,
@@ -217,7 +219,10 @@ export default class Serve extends Command {
       shutdownTimeoutMs: durationMs(flags['shutdown-timeout'], SHUTDOWN_TIMEOUT_MS),
       single: flags.single,
       spare: flags.spare,
-      tlsRequired: false,
+      tls: flags.tls,
+      tlsCertificates: flags['tls-certificates'],
+      tlsPsk: flags['tls-psk'],
+      tlsVerifyPeer: flags['tls-verify-peer'],
       unix: flags.unix,
     });
     this.exit(exitCode);

@@ -9,8 +9,10 @@ import {
   MEMORY_BYTES_MIN,
   REQUEST_TIMEOUT_MS_MIN,
 } from '../base/limits.js';
+import type { Log } from '../base/log.js';
 import { formatBytes } from '../base/units.js';
 import type { NbdServer } from '../server/listener.js';
+import type { TlsServer, TlsSettings } from '../server/tls-server.js';
 import { DiskSet } from './disk-set.js';
 import { startJanitor } from './janitor.js';
 import { Leavings, writePidfile } from './leavings.js';
@@ -18,14 +20,19 @@ import { endpointOf, listenAsPlanned } from './listen.js';
 import { type ListenFlags, type ListenPlan, planListen } from './listen-plan.js';
 import { openDisk, type OpenDiskOptions } from './open-disk.js';
 import { type DiskFlags, nameInUri, planDisks } from './plan-disks.js';
-import { describeDisk } from './served-disk.js';
+import { describeDisk, type DiskSpec } from './served-disk.js';
 import { exitWithParent, ServiceManager } from './service.js';
 import { exitCodeOf, StopSignals } from './signals.js';
+import { openTls, planTls, reloadTls, type TlsFlags, tlsVariables, uriTls } from './tls.js';
 import { type Endpoint, nbdUri } from './uri.js';
 
 /** Everything that the command line said. */
 export interface ServeOptions
-  extends Omit<OpenDiskOptions, 'file' | 'temporaryDir'>, DiskFlags, ListenFlags {
+  extends
+    Omit<OpenDiskOptions, 'file' | 'temporaryDir'>,
+    DiskFlags,
+    Omit<ListenFlags, 'tlsRequired'>,
+    TlsFlags {
   /** Open the disks of --export at the start too. */
   eager: boolean;
   /** The process id of our parent, if we shall not outlive it. */
@@ -67,16 +74,31 @@ function check(options: ServeOptions): void {
 }
 
 /** What the command of --run finds in its environment, by nbdkit's names. */
-function runVariables(endpoint: Endpoint, exportName: string): Record<string, string> {
+function runVariables(
+  endpoint: Endpoint,
+  exportName: string,
+  tls: TlsSettings | undefined,
+): Record<string, string> {
   const unix = 'unix' in endpoint;
-  const uri = nbdUri(endpoint, exportName);
+  const uri = nbdUri(endpoint, exportName, uriTls(tls));
   return {
     uri,
     nbd: uri,
     unixsocket: unix ? endpoint.unix : '',
     port: unix ? '' : String(endpoint.port),
     exportname: exportName,
+    ...tlsVariables(tls),
   };
+}
+
+/** What was decided before anything was started, and who is told of what becomes of it. */
+interface Running {
+  plan: ListenPlan;
+  exportName: string;
+  tls: { settings: TlsSettings; server: TlsServer } | undefined;
+  manager: ServiceManager;
+  leavings: Leavings;
+  signals: StopSignals;
 }
 
 /** The client of -s: resolves when it has gone. */
@@ -91,9 +113,8 @@ async function serveStdio(server: NbdServer): Promise<void> {
 /** Resolves with the exit code when a signal came, or whoever we serve alone has ended. */
 async function untilTheEnd(
   server: NbdServer,
-  plan: ListenPlan,
-  { exportName, run }: { exportName: string; run: string | undefined },
-  signals: StopSignals,
+  run: string | undefined,
+  { exportName, plan, signals, tls }: Running,
 ): Promise<number> {
   const [address] = server.addresses;
   if (plan.kind === 'stdio') {
@@ -105,7 +126,8 @@ async function untilTheEnd(
     return 0;
   }
   const { startCommand } = await import('./run-command.js');
-  const command = startCommand(run, runVariables(endpointOf(address), exportName));
+  const variables = runVariables(endpointOf(address), exportName, tls?.settings);
+  const command = startCommand(run, variables);
   void signals.first.then(() => {
     command.terminate();
   });
@@ -145,11 +167,12 @@ function describe({ disks }: DiskSet, readOnly: boolean): string {
 function announce(
   server: NbdServer,
   disks: DiskSet,
-  options: ServeOptions & { exportName: string },
-  manager: ServiceManager,
+  { log, printUri, readOnly }: ServeOptions,
+  { exportName, manager, tls }: Running,
 ): void {
-  const { exportName, log, printUri, readOnly } = options;
-  const uris = server.addresses.map((address) => nbdUri(endpointOf(address), exportName));
+  const uris = server.addresses.map((address) =>
+    nbdUri(endpointOf(address), exportName, uriTls(tls?.settings)),
+  );
   const [first = 'nbd on stdin and stdout', ...others] = uris;
   const also = others.length === 0 ? '' : `, also at ${others.join(', ')}`;
   const what = `${describe(disks, readOnly)}${also}`;
@@ -160,18 +183,18 @@ function announce(
 
 async function serveDisks(
   disks: DiskSet,
-  plan: ListenPlan,
-  options: ServeOptions & { exportName: string },
-  leavings: Leavings,
-  signals: StopSignals,
-  manager: ServiceManager,
+  options: ServeOptions,
+  running: Running,
 ): Promise<number> {
-  const { connectionsMax, handshakeTimeoutMs, log } = options;
-  const common = { exports: disks, clock: systemClock, log, connectionsMax, handshakeTimeoutMs };
-  const server = await listenAsPlanned(plan, options, common, leavings);
+  const { connectionsMax, handshakeTimeoutMs, insecure, log } = options;
+  const { leavings, manager, plan, tls } = running;
+  const limits = { connectionsMax, handshakeTimeoutMs };
+  const reach = { insecure, tlsRequired: tls?.settings.mode === 'require', log };
+  const common = { exports: disks, clock: systemClock, log, tls: tls?.server, ...limits };
+  const server = await listenAsPlanned(plan, reach, common, leavings);
   if (options.pidfile !== undefined) writePidfile(options.pidfile, leavings);
-  announce(server, disks, options, manager);
-  const exitCode = await untilTheEnd(server, plan, options, signals);
+  announce(server, disks, options, running);
+  const exitCode = await untilTheEnd(server, options.run, running);
   manager.stopping();
   const reasons = await stop(server, disks, options.shutdownTimeoutMs);
   for (const reason of reasons) log.error(reason);
@@ -187,6 +210,32 @@ async function openAtStart({ disks }: DiskSet, options: ServeOptions): Promise<v
   await Promise.all(Array.from({ length: OPENS_AT_ONCE }, openNext));
 }
 
+/** What SIGHUP does where there are credentials to read again. */
+function reloader(server: TlsServer, manager: ServiceManager, log: Log): () => void {
+  return () => {
+    manager.reloading();
+    reloadTls(server, log);
+    manager.ready('credentials reloaded');
+  };
+}
+
+function makeDisks(
+  specs: readonly DiskSpec[],
+  options: ServeOptions,
+  temporaryDir: string,
+): DiskSet {
+  return new DiskSet({
+    specs,
+    anyName: options.exports.length === 0,
+    open: (file) => {
+      const create = file === options.file ? options.create : undefined;
+      return openDisk({ ...options, create, file, temporaryDir });
+    },
+    clock: systemClock,
+    log: options.log,
+  });
+}
+
 /**
  * Serves disks until a signal comes, the command of --run ends, or the client of -s goes.
  * @returns the exit code: 0, 1 if data may not be durable, or that of the command.
@@ -194,34 +243,27 @@ async function openAtStart({ disks }: DiskSet, options: ServeOptions): Promise<v
  */
 export async function serve(options: ServeOptions): Promise<number> {
   const { log, parentPid } = options;
-  const plan = planListen(options);
+  const settings = planTls(options);
+  const plan = planListen({ ...options, tlsRequired: settings?.mode === 'require' });
   check(options);
   const specs = planDisks(options);
   const exportName = nameInUri(options, specs);
+  const tls = settings && { settings, server: await openTls(settings, log) };
   const manager = new ServiceManager(process.env, log);
   const leavings = new Leavings(startJanitor(log));
   process.once('exit', () => {
     leavings.removeAll();
   });
-  const signals = new StopSignals(log);
+  const signals = new StopSignals(log, tls && reloader(tls.server, manager, log));
   if (parentPid !== undefined) exitWithParent(parentPid);
   try {
-    const temporaryDir = leavings.directory();
-    const disks = new DiskSet({
-      specs,
-      anyName: options.exports.length === 0,
-      open: (file) => {
-        const create = file === options.file ? options.create : undefined;
-        return openDisk({ ...options, create, file, temporaryDir });
-      },
-      clock: systemClock,
-      log,
-    });
+    const disks = makeDisks(specs, options, leavings.directory());
     try {
       const stopped = await Promise.race([openAtStart(disks, options), signals.first]);
       // Helpers die with us; they have nothing of a client in them yet.
       if (stopped !== undefined) return exitCodeOf(stopped);
-      return await serveDisks(disks, plan, { ...options, exportName }, leavings, signals, manager);
+      const running = { plan, exportName, tls, manager, leavings, signals };
+      return await serveDisks(disks, options, running);
     } catch (thrown) {
       await disks.close();
       throw thrown;

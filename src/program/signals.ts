@@ -17,13 +17,18 @@ export class StopSignals {
   readonly #alive = setInterval(() => undefined, FOREVER_MS);
   readonly #handler: (name: StopSignal) => void;
 
-  constructor(log: Log) {
+  /** With `reload`, SIGHUP asks for that and not for the end. */
+  constructor(log: Log, reload?: () => void) {
     let resolveFirst: (name: StopSignal) => void = () => undefined;
     this.first = new Promise((resolve) => {
       resolveFirst = resolve;
     });
     let seen = false;
     this.#handler = (name) => {
+      if (name === 'SIGHUP' && reload !== undefined) {
+        reload();
+        return;
+      }
       if (seen) {
         log.error(`stopped at once by a second signal (${name}); what was not flushed may be lost`);
         // What is registered to be removed at exit is removed by process.exit().

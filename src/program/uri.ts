@@ -19,11 +19,35 @@ function authority({ host, port }: { host: string; port: number }): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
-/** `nbd://HOST:PORT/NAME` or `nbd+unix:///NAME?socket=PATH`. */
-export function nbdUri(endpoint: Endpoint, exportName: string): string {
+/** What a client has to know of TLS where it is required; {} if its own settings do. */
+export interface UriTls {
+  certificates?: string;
+  psk?: string;
+}
+
+function query(parameters: Record<string, string | undefined>): string {
+  const set = Object.entries(parameters).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encode(value, SLASHES)}`],
+  );
+  return set.length === 0 ? '' : `?${set.join('&')}`;
+}
+
+/**
+ * `nbd://HOST:PORT/NAME` or `nbd+unix:///NAME?socket=PATH`; nbds with TLS, and where its
+ * credentials are on this machine, as nbdkit says it.
+ */
+export function nbdUri(endpoint: Endpoint, exportName: string, tls?: UriTls): string {
+  const scheme = tls === undefined ? 'nbd' : 'nbds';
   const name = encode(exportName, SLASHES);
-  if ('unix' in endpoint) return `nbd+unix:///${name}?socket=${encode(endpoint.unix, SLASHES)}`;
-  return `nbd://${authority(endpoint)}${name === '' ? '' : `/${name}`}`;
+  const unix = 'unix' in endpoint;
+  const rest = query({
+    socket: unix ? endpoint.unix : undefined,
+    'tls-certificates': tls?.certificates,
+    'tls-psk-file': tls?.psk,
+  });
+  if (unix) return `${scheme}+unix:///${name}${rest}`;
+  const path = name === '' && rest === '' ? '' : `/${name}`;
+  return `${scheme}://${authority(endpoint)}${path}${rest}`;
 }
 
 /** Whether only this machine can reach `address`. A name counts as reachable, except localhost. */

@@ -16,6 +16,13 @@ import { canReceiveInPlace, receiveInPlace, unsentBytes } from './zero-copy.js';
 /** How a client is connected: a socket that was accepted paused, or any other stream. */
 export type ClientStream = Duplex & Partial<Pick<Socket, 'setNoDelay' | 'setKeepAlive'>>;
 
+/** TLS, for clients that ask for it. */
+export interface TlsUpgrade {
+  readonly mode: 'on' | 'require';
+  /** Calls `done` with a stream that is secure, or with the reason why there is none. */
+  upgrade(raw: ClientStream, done: (result: ClientStream | string) => void): void;
+}
+
 export interface ConnectionOptions {
   exports: Exports;
   clock: Clock;
@@ -25,6 +32,8 @@ export interface ConnectionOptions {
   /** False: receive by copying, as where zero-copy does not work. */
   zeroCopy: boolean;
   handshakeTimeoutMs: number;
+  /** Undefined: TLS is not set up. */
+  tls: TlsUpgrade | undefined;
   spinner: Spinner;
   /** Called once, when the socket is closed. Requests may still be under way in the disk. */
   closed: () => void;
@@ -34,12 +43,17 @@ export class Connection implements HandshakeSink, TransmissionHost {
   readonly log: Log;
   readonly name: string;
   readonly receiver: Receiver;
-  readonly socket: ClientStream;
+  /** The client's stream; another one once it is secure. */
+  socket: ClientStream;
   readonly #options: ConnectionOptions;
   readonly #handshake: Handshake<ServedExport>;
   #handshakeTimer: Timer | undefined;
   /** An export is being made ready: nothing is read, and it may take as long as it takes. */
   #lookingUp = false;
+  /** The client goes over to TLS: no byte in the clear is looked at any more. */
+  #upgrading = false;
+  /** It has asked for TLS: what becomes of that is said where it is known. */
+  #askedForTls = false;
   /** Set when the handshake is over. */
   #transmission: Transmission | undefined;
   /** Nothing is read any more: what is under way is finished, then the socket is closed. */
@@ -53,13 +67,24 @@ export class Connection implements HandshakeSink, TransmissionHost {
     this.#options = options;
     this.log = options.log;
     this.name = options.name;
-    this.#handshake = new Handshake(options.exports);
+    this.#handshake = new Handshake(options.exports, {
+      mode: options.tls?.mode ?? 'off',
+      isSecure: false,
+    });
     const inPlace = options.zeroCopy && canReceiveInPlace(accepted);
     this.receiver = new Receiver(this, inPlace);
     this.socket = inPlace ? receiveInPlace(accepted, this.receiver) : accepted;
     this.#limitHandshake();
+    this.#attach();
+    this.socket.setNoDelay?.(true);
+    this.socket.setKeepAlive?.(true, KEEPALIVE_IDLE_MS);
+    if (!inPlace) this.#receiveByCopying();
+    this.socket.write(this.#handshake.takeOutput());
+  }
+
+  #attach(): void {
     this.socket.on('error', (error) => {
-      options.log.debug(`${options.name}: ${error.message}`);
+      this.log.debug(`${this.name}: ${error.message}`);
     });
     this.socket.on('end', () => {
       this.#finish();
@@ -67,10 +92,6 @@ export class Connection implements HandshakeSink, TransmissionHost {
     this.socket.on('close', () => {
       this.#onClose();
     });
-    this.socket.setNoDelay?.(true);
-    this.socket.setKeepAlive?.(true, KEEPALIVE_IDLE_MS);
-    if (!inPlace) this.#receiveByCopying();
-    this.socket.write(this.#handshake.takeOutput());
   }
 
   #limitHandshake(): void {
@@ -140,11 +161,15 @@ export class Connection implements HandshakeSink, TransmissionHost {
   // HandshakeSink
 
   get stopped(): boolean {
-    return this.#finishing || this.#lookingUp;
+    return this.#finishing || this.#lookingUp || this.#upgrading;
   }
 
   handshake(bytes: Buffer): number {
     const taken = this.#handshake.receive(bytes);
+    if (this.#handshake.stage === 'upgrade' && taken < bytes.length) {
+      this.fail('bytes in the clear behind NBD_OPT_STARTTLS');
+      return bytes.length;
+    }
     this.#onHandshake();
     return taken;
   }
@@ -175,6 +200,10 @@ export class Connection implements HandshakeSink, TransmissionHost {
   /** The handshake has gone a step: sends what it says, and does what its stage asks for. */
   #onHandshake(): void {
     const output = this.#handshake.takeOutput();
+    if (this.#handshake.stage === 'upgrade') {
+      this.#upgrade(output);
+      return;
+    }
     if (output.length > 0) this.socket.write(output);
     const { agreement, found, reason, stage } = this.#handshake;
     if (stage === 'closed') {
@@ -190,6 +219,38 @@ export class Connection implements HandshakeSink, TransmissionHost {
         this.#onFound();
       });
     }
+  }
+
+  /** Sends the acknowledgement of NBD_OPT_STARTTLS, and nothing in the clear behind it. */
+  #upgrade(acknowledgement: Buffer): void {
+    this.#upgrading = this.#askedForTls = true;
+    const raw = this.socket;
+    raw.pause();
+    raw.write(acknowledgement, (error) => {
+      if (error || this.#finishing) return;
+      raw.removeAllListeners('data').removeAllListeners('end');
+      this.#options.tls?.upgrade(raw, (result) => {
+        this.#onUpgraded(result);
+      });
+    });
+  }
+
+  #onUpgraded(result: ClientStream | string): void {
+    if (typeof result === 'string') {
+      // The socket may be closed already: a reason is worth a line all the same.
+      this.log.warning(`${this.name}: TLS: ${result}`);
+      this.destroy();
+      return;
+    }
+    if (this.#finishing) {
+      result.destroy();
+      return;
+    }
+    this.#upgrading = false;
+    this.socket = result;
+    this.#attach();
+    this.#handshake.secured();
+    this.#receiveByCopying();
   }
 
   #onFound(): void {
@@ -220,6 +281,10 @@ export class Connection implements HandshakeSink, TransmissionHost {
   }
 
   #onClose(): void {
+    if (this.#closed) return;
+    if (this.#options.tls?.mode === 'require' && !this.#askedForTls) {
+      this.log.warning(`${this.name}: it has left without TLS, which is required`);
+    }
     this.#closed = true;
     this.#finishing = true;
     this.#handshakeTimer?.cancel();

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.js';
 import { CONNECTIONS_MAX, HANDSHAKE_TIMEOUT_MS, STALL_TIMEOUT_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
-import { type ClientStream, Connection } from './connection.js';
+import { type ClientStream, Connection, type TlsUpgrade } from './connection.js';
 import type { Exports } from './exports.js';
 import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.js';
 import { Spinner } from './spin.js';
@@ -22,6 +22,8 @@ export interface NbdServerOptions {
   connectionsMax?: number;
   /** How long a handshake may take. Default HANDSHAKE_TIMEOUT_MS. */
   handshakeTimeoutMs?: number;
+  /** Undefined: clients can't use TLS. */
+  tls?: TlsUpgrade | undefined;
 }
 
 /** How often connections are looked at, so that a stall is seen soon after its time is up. */
@@ -46,6 +48,7 @@ export class NbdServer {
       zeroCopy: true,
       connectionsMax: CONNECTIONS_MAX,
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+      tls: undefined,
       ...options,
     };
     this.#spinner = new Spinner(options.clock);
@@ -118,7 +121,7 @@ export class NbdServer {
 
   /** Serves a client that is connected; `closed` is called when it has gone, or was refused. */
   serve(stream: ClientStream, closed: () => void = () => undefined): void {
-    const { clock, exports, handshakeTimeoutMs, log, zeroCopy } = this.#options;
+    const { clock, exports, handshakeTimeoutMs, log, tls, zeroCopy } = this.#options;
     if (this.#closing !== undefined || this.#connections.size >= this.#options.connectionsMax) {
       this.#refuse();
       stream.destroy();
@@ -135,6 +138,7 @@ export class NbdServer {
       name,
       zeroCopy,
       handshakeTimeoutMs,
+      tls,
       spinner: this.#spinner,
       closed: () => {
         log.debug(`${name} disconnected`);

@@ -150,7 +150,7 @@ export class Server {
 
   /** The URI that stands between spaces in the ready line. */
   get uri(): string | undefined {
-    return / (nbd(?:\+unix)?:\/\/\S+)\s/.exec(this.#stderr)?.[1];
+    return / (nbds?(?:\+unix)?:\/\/\S+)\s/.exec(this.#stderr)?.[1];
   }
 
   /** The helpers of the disks that are open. (The other child is the janitor.) */
