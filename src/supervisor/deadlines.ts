@@ -42,6 +42,11 @@ export class Deadlines {
     return this.#times(CALL_TIMEOUT_FACTOR);
   }
 
+  /** The same as asked for, whatever has doubled since. */
+  get plainCallMs(): number {
+    return Math.min(this.#requestTimeoutMs * CALL_TIMEOUT_FACTOR, this.#maxMs);
+  }
+
   /** For the call of this name, `VixDiskLib_Flush` for one. */
   ofCall(name: string): number {
     if (REQUEST_CALLS.has(name)) return this.requestMs;

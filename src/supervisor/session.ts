@@ -383,9 +383,9 @@ export class Session implements AnswerJudge {
     const { backlog, errors, writeBack } = this.#disk;
     if (io.isCall) return false;
     const isFlush = io.op === IO_OPS.FLUSH;
-    // What it should have covered may be gone, and nothing could write it again.
-    if (isFlush && writeBack === undefined) return false;
     const meaning = errors.whileServing(vixError);
+    // What it should have covered may be gone, and nothing could write it again.
+    if (isFlush && writeBack === undefined && meaning !== 'session') return false;
     const again = this.#mayRepeat(io, meaning, isFlush);
     // A failed flush covers nothing, and the library may have dropped what it held: reads from it
     // would be wrong, and a later flush that succeeds would lie. Everything is written again.
@@ -393,6 +393,8 @@ export class Session implements AnswerJudge {
     if (!again) return false;
     if (io === this.#lone) this.#lone = undefined;
     backlog.wait(io);
+    // Perhaps it does not live long enough for so much at once.
+    if (!this.#progress) this.#disk.limits.hung(this.#window.inFlight + 1);
     if (meaning === 'session') this.fail(`lost its session: VixError ${String(vixError)}`);
     else this.fail(`failed a request: VixError ${String(vixError)}`);
     return true;

@@ -91,6 +91,8 @@ export class Supervisor implements SessionHost {
   /** Opens so far. */
   #epoch = 0;
   #diedAtMs = 0;
+  /** When the present helper was asked to open the disk, or had opened it. */
+  #attemptMs = 0;
   #cause = '';
   #replays = 0;
   #queries: Promise<unknown> = Promise.resolve();
@@ -275,6 +277,7 @@ export class Supervisor implements SessionHost {
 
   #begin(helper: Helper): void {
     this.#state = 'open';
+    this.#attemptMs = this.#options.clock.nowMs();
     const session = new Session(helper, ++this.#epoch, this.#disk, this);
     this.#session = session;
     void helper.ended.then((end) => {
@@ -327,27 +330,31 @@ export class Supervisor implements SessionHost {
     });
   }
 
-  /** An attempt that hangs must not outlast the time for recovery. */
-  #watchRecovery(): void {
+  /** An attempt that hangs must not outlast the time for recovery by more than its deadline. */
+  #watchRecovery(delayMs = this.#policy.remainingMs(this.#options.clock.nowMs())): void {
     const { clock } = this.#options;
     if (this.#recoveryTimer !== undefined) return;
-    this.#recoveryTimer = clock.after(this.#policy.remainingMs(clock.nowMs()), () => {
+    this.#recoveryTimer = clock.after(delayMs, () => {
       this.#recoveryTimer = undefined;
-      if (!this.#policy.failing || this.#session?.hadProgress) return;
-      // Nobody waits: the next request sets it again.
-      if (this.#unsettled === 0) return;
-      const reason = 'did not bring the disk back in time';
-      if (this.#policy.remainingMs(clock.nowMs()) > 0) {
-        this.#watchRecovery();
-      } else if (this.#session) {
-        this.#session.fail(reason);
-      } else if (this.#helper) {
-        this.#helper.kill(reason);
-      } else {
-        this.#restartTimer?.cancel();
-        this.#giveUp('no helper could be brought back in time');
-      }
+      // If nobody waits, the next request sets it again.
+      if (!this.#policy.failing || this.#session?.hadProgress || this.#unsettled === 0) return;
+      const nowMs = clock.nowMs();
+      const deadlineMs = this.#helper ? this.#attemptMs + this.#deadlines.plainCallMs : nowMs;
+      const leftMs = Math.max(this.#policy.remainingMs(nowMs), deadlineMs - nowMs);
+      if (leftMs > 0) this.#watchRecovery(Math.ceil(leftMs));
+      else this.#endAttempt('did not bring the disk back in time');
     });
+  }
+
+  #endAttempt(reason: string): void {
+    if (this.#session) {
+      this.#session.fail(reason);
+    } else if (this.#helper) {
+      this.#helper.kill(reason);
+    } else {
+      this.#restartTimer?.cancel();
+      this.#giveUp('no helper could be brought back in time');
+    }
   }
 
   #giveUp(why: string): void {
@@ -362,6 +369,7 @@ export class Supervisor implements SessionHost {
   }
 
   async #restart(): Promise<void> {
+    this.#attemptMs = this.#options.clock.nowMs();
     const spare = this.#spare.take();
     const { helper, hello } = spare ?? this.#greet();
     this.#helper = helper;
