@@ -92,11 +92,25 @@ die_with_parent (napi_env env, napi_callback_info info)
   return NULL;
 }
 
+/* forbidDumps(): neither core files nor ptrace by others, for passwords are
+ * in memory.  Programs that are started from here are not affected.
+ */
+static napi_value
+forbid_dumps (napi_env env, napi_callback_info info)
+{
+  (void)info;
+  if (prctl (PR_SET_DUMPABLE, 0) == -1)
+    return throw_errno (env, "PR_SET_DUMPABLE", errno);
+  return NULL;
+}
+
 NAPI_MODULE_INIT ()
 {
   const napi_property_descriptor functions[] = {
     { "notify", NULL, notify, NULL, NULL, NULL, napi_enumerable, NULL },
     { "dieWithParent", NULL, die_with_parent, NULL, NULL, NULL, napi_enumerable,
+      NULL },
+    { "forbidDumps", NULL, forbid_dumps, NULL, NULL, NULL, napi_enumerable,
       NULL },
   };
 

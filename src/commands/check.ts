@@ -1,9 +1,8 @@
 // `vddk-nbd check`: flags in, one call into program/, nothing else.
 // The rule: a check that can't begin ends with exit code 1 and one line on stderr.
-import { stripVTControlCharacters } from 'node:util';
 import { Args, Command, Flags } from '@oclif/core';
-import { messageOf, VddkNbdError } from '../base/errors.js';
 import { checkImage } from '../program/check-image.js';
+import { reportError } from '../flags/report-error.js';
 
 export default class Check extends Command {
   static override summary = 'look through a local VMDK for damage';
@@ -47,17 +46,7 @@ export default class Check extends Command {
     this.exit(exitCode);
   }
 
-  /** One line, exit code 1, no stack: oclif's own errors too. */
-  protected override catch(error: Error & { oclif?: { exit?: number } }): Promise<never> {
-    if (error.oclif?.exit !== undefined && error.message.startsWith('EEXIT'))
-      return Promise.reject(error);
-    const message = stripVTControlCharacters(messageOf(error))
-      .replace(/\s*See more help with --help$/, '')
-      .replace(/\s+/g, ' ')
-      .replace(/\.? *$/, '')
-      .trim();
-    const hint = error instanceof VddkNbdError ? error.hint : 'See vddk-nbd check --help.';
-    process.stderr.write(`vddk-nbd: error: ${message}${hint === undefined ? '' : `. ${hint}`}\n`);
-    return this.exit(1);
+  protected override catch(error: Error): Promise<never> {
+    return reportError(this, error, this.argv);
   }
 }

@@ -1,8 +1,6 @@
 // `vddk-nbd serve`: flags and parameters in, one call into program/, nothing else.
 // The rule: every failure to start ends with exit code 1 and one line on stderr.
-import { stripVTControlCharacters } from 'node:util';
 import { Command, Flags } from '@oclif/core';
-import { messageOf, VddkNbdError } from '../base/errors.js';
 import {
   HANDSHAKE_TIMEOUT_MS,
   MEMORY_BYTES_DEFAULT,
@@ -16,31 +14,18 @@ import { listenFlags } from '../flags/listen.js';
 import { openLog } from '../flags/log-target.js';
 import { nbdkitFlags, refuseNbdkitFlags } from '../flags/nbdkit.js';
 import { tlsFlags } from '../flags/tls.js';
+import { reportError } from '../flags/report-error.js';
 import { takeInheritedSockets } from '../program/activation.js';
+import { forbidDumps } from '../program/own-process.js';
 import { readParameters } from '../program/read-parameters.js';
+import { parseDebugFlags } from '../vddk/debug-flags.js';
 import { parameterHelp } from '../vddk/parameter-table.js';
 
 const SERVER = 'SERVER';
 
-/** oclif's own messages have several lines, colours, and a last line that we say better. */
-function oneLine(message: string): string {
-  return stripVTControlCharacters(message)
-    .replace(/\s*See more help with --help$/, '')
-    .replace(/\s+/g, ' ')
-    .replace(/\.? *$/, '')
-    .trim();
-}
-
 /** The duration that a flag gives, or its default. */
 function durationMs(flag: string | undefined, defaultMs: number): number {
   return flag === undefined ? defaultMs : parseDurationMs(flag);
-}
-
-/** What to do about `error`, whose line is `message`. */
-function hintFor(error: Error, message: string): string | undefined {
-  // Anything may fail by it, a lazy import too.
-  if (/\bE[MN]FILE\b/.test(message)) return 'Raise the limit of open files (ulimit -n 1024).';
-  return error instanceof VddkNbdError ? error.hint : 'See vddk-nbd serve --help.';
 }
 
 function printUri(uri: string): void {
@@ -77,6 +62,20 @@ export default class Serve extends Command {
     ...listenFlags,
     ...nbdkitFlags,
     ...tlsFlags,
+    debug: Flags.string({
+      char: 'D',
+      default: [],
+      helpGroup: SERVER,
+      helpValue: 'FLAG=N',
+      multiple: true,
+      multipleNonGreedy: true,
+      summary: 'with -v: vddk.diskinfo=1 shows what the library says of the disk',
+    }),
+    'dump-plugin': Flags.boolean({
+      default: false,
+      helpGroup: SERVER,
+      summary: 'the same as the command dump-plugin',
+    }),
     eager: Flags.boolean({
       default: false,
       helpGroup: SERVER,
@@ -188,6 +187,13 @@ export default class Serve extends Command {
       verbose: flags.verbose,
       json: flags.json,
     });
+    if (flags['dump-plugin']) {
+      await this.config.runCommand('dump-plugin', argv.map(String));
+      return;
+    }
+    forbidDumps();
+    const debugFlags = parseDebugFlags(flags.debug);
+    for (const name of debugFlags.idle) log.warning(`-D ${name} has no effect here`);
     const disk = await readParameters({
       argv: argv.map(String),
       paramsFile: flags.params,
@@ -198,6 +204,7 @@ export default class Serve extends Command {
     const exitCode = await serve({
       ...disk,
       connectionsMax: flags['max-connections'],
+      debugFlags,
       eager: flags.eager,
       exportName: flags.exportname,
       exports: flags.export ?? [],
@@ -228,23 +235,7 @@ export default class Serve extends Command {
     this.exit(exitCode);
   }
 
-  /** One line, exit code 1, no stack: oclif's own errors too. */
-  protected override catch(error: Error & { oclif?: { exit?: number } }): Promise<never> {
-    if (error.oclif?.exit !== undefined && error.message.startsWith('EEXIT'))
-      return Promise.reject(error);
-    const log = createLog({
-      write: (line) => process.stderr.write(line),
-      verbose: false,
-      // The flags may be what is wrong.
-      json: this.argv.includes('--json'),
-    });
-    const message = oneLine(messageOf(error));
-    const hint = hintFor(error, message);
-    log.error(hint === undefined ? message : `${message}. ${hint}`, {
-      ...(error instanceof VddkNbdError && { code: error.code, ...error.details }),
-      remedy: hint,
-    });
-    if (process.env['DEBUG']) process.stderr.write(`${error.stack ?? ''}\n`);
-    this.exit(1);
+  protected override catch(error: Error): Promise<never> {
+    return reportError(this, error, this.argv);
   }
 }

@@ -8,6 +8,7 @@ import { type HelperDisk, openHelperDisk } from '../disk/helper-disk.js';
 import { startHelper } from '../helper/live-helper.js';
 import { vixErrorPolicy } from '../vddk/errors.js';
 import { findLibraries, type Libraries, type LibrarySearch } from '../vddk/libraries.js';
+import type { DebugFlags } from '../vddk/debug-flags.js';
 import type { DiskParameters } from '../vddk/parameters.js';
 import { missingFunctions } from '../vddk/vintage.js';
 import { unfencedWarning } from '../vddk/transports.js';
@@ -34,6 +35,7 @@ export interface OpenDiskOptions extends DiskParameters {
   recoveryTimeoutMs: number;
   /** Whether a spare helper stands by. */
   spare: boolean;
+  debugFlags: DebugFlags;
   log: Log;
 }
 
@@ -45,7 +47,7 @@ export interface OpenedDisk {
 
 /** Where the library is looked for, for these parameters on this machine. */
 export function librarySearch(
-  parameters: Pick<DiskParameters, 'engine' | 'libdir' | 'remote'>,
+  parameters: Pick<DiskParameters<unknown>, 'engine' | 'libdir' | 'remote'>,
 ): LibrarySearch {
   return {
     engine: parameters.engine,
@@ -71,6 +73,14 @@ function holeStateOf(engine: string, singleLink: boolean): (transportMode: strin
     if (engine === 'vddk' && transportMode === 'file') return 0;
     return singleLink ? EXTENT_HOLE : EXTENT_HOLE | EXTENT_ZERO;
   };
+}
+
+/** -D vddk.diskinfo=1: what VixDiskLib_GetInfo said. */
+function logDiskInfo({ info, transportMode }: HelperDisk['facts'], log: Log): void {
+  log.debug(`disk info: transport mode: ${transportMode}`);
+  for (const [field, value] of Object.entries(info)) {
+    log.debug(`disk info: ${field}: ${String(value ?? 'none')}`);
+  }
 }
 
 /**
@@ -114,6 +124,7 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       holeState: holeStateOf(libraries.engine, options.singleLink),
     });
     libraryLog.opened();
+    if (options.debugFlags.diskinfo) logDiskInfo(disk.facts, log);
     for (const lack of missingFunctions(disk.facts.hello.functions))
       log.warning(`${file}: ${lack}`);
     const warning = readOnly ? undefined : unfencedWarning(disk.facts.transportMode);

@@ -1,7 +1,7 @@
 // Where a password or cookie comes from, and reading it: given literally, asked for, or from a
 // file or an open file descriptor. Called once, before anything is started.
 // The rule: a secret is a Buffer with whatever bytes it has, and goes into no message.
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { messageOf, VddkNbdError } from '../base/errors.js';
 import { SECRET_BYTES_MAX } from '../base/limits.js';
 import { badValue, type Parse } from './values.js';
@@ -84,13 +84,26 @@ function readFile(path: string, key: string, warn: (text: string) => void): Buff
   return readFrom(fd, path, key);
 }
 
-function readDescriptor(fd: number, key: string): Buffer {
+function linkOf(fd: number | string): string {
   try {
-    fstatSync(fd);
-  } catch (error) {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return ''; // There is none of this number.
+  }
+}
+
+/** Whether `fd` was opened for us: Node's own are event queues, and both ends of pipes. */
+function isInherited(fd: number): boolean {
+  const link = linkOf(fd);
+  if (link === '' || link.startsWith('anon_inode:')) return false;
+  const ends = readdirSync('/proc/self/fd').filter((other) => linkOf(other) === link);
+  return !link.startsWith('pipe:') || ends.length === 1;
+}
+
+function readDescriptor(fd: number, key: string): Buffer {
+  if (!isInherited(fd)) {
     throw new VddkNbdError('START', `${key}=-${fd}: file descriptor ${fd} is not open`, {
       hint: `Open it for this program: ${key}=-${fd} ${fd}<FILE.`,
-      cause: error,
     });
   }
   return readFrom(fd, `file descriptor ${fd}`, key);

@@ -19,6 +19,7 @@ t.test('help names every flag and parameter, on stdout', async (t) => {
 t.test('flags have the letters of nbdkit', (t) => {
   const letters = Object.entries(Serve.flags).map(([name, flag]) => [flag.char, name]);
   const expected = {
+    D: 'debug',
     4: 'ipv4',
     6: 'ipv6',
     e: 'exportname',
