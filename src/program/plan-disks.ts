@@ -13,6 +13,8 @@ export interface DiskFlags extends Omit<Parameters<typeof checkDisk>[0], 'file'>
   exports: readonly string[];
   /** The name in the URI; by default that of the first export. */
   exportName: string | undefined;
+  /** Files that clients may ask for by name: the value of export=. */
+  exportPattern: string | undefined;
 }
 
 /**
@@ -57,7 +59,7 @@ export function planDisks(flags: DiskFlags): DiskSpec[] {
   const { file, exports } = flags;
   const others = parseExports(exports);
   for (const other of others) checkDisk({ ...flags, file: other.file, create: undefined });
-  if (file === undefined && others.length === 0) {
+  if (file === undefined && others.length === 0 && flags.exportPattern === undefined) {
     throw new VddkNbdError('USAGE', 'there is no disk to serve', {
       hint: "Name it: file='[datastore] vm/vm.vmdk'.",
     });

@@ -21,6 +21,7 @@ import { type ListenFlags, type ListenPlan, planListen } from './listen-plan.js'
 import { openDisk, type OpenDiskOptions } from './open-disk.js';
 import { type DiskFlags, nameInUri, planDisks } from './plan-disks.js';
 import { describeDisk, type DiskSpec } from './served-disk.js';
+import { matchesWildcard } from '../vddk/wildcard.js';
 import { exitWithParent, ServiceManager } from './service.js';
 import { exitCodeOf, StopSignals } from './signals.js';
 import { openTls, planTls, reloadTls, type TlsFlags, tlsVariables, uriTls } from './tls.js';
@@ -157,6 +158,7 @@ function describe({ disks }: DiskSet, readOnly: boolean): string {
   if (disks.length === 1 && first?.opened !== undefined) {
     return `${first.file} (${describeDisk(first.opened)}) with ${first.opened.engine}`;
   }
+  if (disks.length === 0) return `what clients name (${readOnly ? 'read-only' : 'writable'})`;
   const names = disks.slice(0, NAMES_SHOWN_MAX).map(({ name, file }) => name || file);
   const more = disks.length - names.length;
   const list = `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
@@ -224,9 +226,12 @@ function makeDisks(
   options: ServeOptions,
   temporaryDir: string,
 ): DiskSet {
+  const { exportPattern } = options;
   return new DiskSet({
     specs,
-    anyName: options.exports.length === 0,
+    anyName: options.exports.length === 0 && exportPattern === undefined,
+    allows:
+      exportPattern === undefined ? undefined : (name) => matchesWildcard(exportPattern, name),
     open: (file) => {
       const create = file === options.file ? options.create : undefined;
       return openDisk({ ...options, create, file, temporaryDir });

@@ -59,6 +59,11 @@ export class ServedDisk {
     return this.#opened?.disk;
   }
 
+  /** It is neither open nor being opened, because it could not be. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined && !this.#opened && !this.#opening;
+  }
+
   /** Opens it if it isn't open yet. @throws VddkNbdError if it can't be opened. */
   open(): Promise<OpenedDisk> {
     this.#opening ??= this.#open().finally(() => {

@@ -26,7 +26,8 @@ async function place(t: Test) {
 
 /** The URI as a client with the files in `directory` has it. */
 function as(uri: string, directory: string): string {
-  return `${uri.replace(/^nbds?:/, 'nbds:').replace(/\/?(\?.*)?$/, '')}/?tls-certificates=${directory}`;
+  const bare = uri.replace(/^nbds?:/, 'nbds:').replace(/\/?(\?.*)?$/, '');
+  return `${bare}/?tls-certificates=${directory}`;
 }
 
 t.test('certificates: nbdinfo, nbdcopy, qemu-img', async (t) => {

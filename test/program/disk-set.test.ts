@@ -135,3 +135,30 @@ t.test('the reasons of a close say whose they are, where there are several', asy
   t.match(await one.lookup('whatever'), { name: '' });
   t.same(await one.close(), ['the last flush failed']);
 });
+
+t.test('export=: disks that clients name', async (t) => {
+  const asked: string[] = [];
+  const clock = new ManualClock();
+  const disks = new DiskSet({
+    specs: [],
+    anyName: false,
+    allows: (name) => name.startsWith('[ds] '),
+    open: (file) => {
+      asked.push(file);
+      if (file.includes('bad')) return Promise.reject(new VddkNbdError('VIX', 'no such disk'));
+      return Promise.resolve(opened());
+    },
+    clock,
+    log: silentLog,
+  });
+  t.match(await disks.lookup('[ds] a.vmdk'), { name: '[ds] a.vmdk' });
+  t.equal(disks.lookup('[ds] a.vmdk'), await disks.lookup('[ds] a.vmdk'), 'opened once');
+  for (const name of ['', '/etc/shadow']) t.equal(disks.lookup(name), 'no export has this name');
+  t.same(asked, ['[ds] a.vmdk']);
+  t.same(disks.list(), [], 'nobody learns what others have asked for');
+  for (let i = 1; i < EXPORTS_MAX; i += 1) t.type(await disks.lookup(`[ds] bad ${i}`), 'string');
+  t.match(await disks.lookup('[ds] b.vmdk'), { name: '[ds] b.vmdk' }, 'failures take no place');
+  for (let i = 2; i < EXPORTS_MAX; i += 1) await disks.lookup(`[ds] ${i}`);
+  t.match(disks.lookup('[ds] one more'), /256 disks are open/);
+  t.same(await disks.close(), []);
+});
