@@ -23,7 +23,7 @@ t.test('reads of it fail, the second time at once; reads of all else do not', as
   t.match(await server.stop(), { exitCode: 0, stderr: /1 requests convicted/ });
 });
 
-/** Writes to the bad sector while it is well, then kills the helper: the journal can't be written. */
+/** Writes to the bad sector while it is well; when the helper dies, that can not be repeated. */
 async function lose(t: Parameters<typeof rehearse>[0]) {
   const set = await rehearse(t, 'volatile');
   const { forget, rules, server } = set;
