@@ -28,6 +28,7 @@ help:
 	@echo 'make chaos [SEED=N] [MINUTES=N]'
 	@echo '                     real clients, and a library that dies, hangs and forgets'
 	@echo 'make proof [NAME=..] what it must survive, in full; figures are printed'
+	@echo 'make docs            write the pages that are made from tables'
 	@echo 'make bench           speed, against nbdkit and qemu-nbd'
 	@echo 'make format          rewrite the sources as the formatters like them'
 	@echo 'make clean           remove everything that was built'
@@ -118,6 +119,11 @@ proof: deps
 	@$(MAKE) all
 	PROOF=full npx --no-install tap run --timeout=0 --jobs=1 --reporter=tap \
 	test/chaos/proof-$(or $(NAME),*).test.ts
+
+# Pages that are made from tables of the program.
+.PHONY: docs
+docs: all
+	node scripts/errors-page.js
 
 .PHONY: bench
 bench: deps

@@ -257,6 +257,15 @@ t.test('stdout and stderr are log lines', async (t) => {
   t.ok(lines.some((line) => /^vddk-nbd: debug: helper \d+ stderr: err\n$/.test(line)));
 });
 
+t.test('one that ignores SIGTERM ends all the same', async (t) => {
+  const { helper, open } = startFakeHelper(t.teardown.bind(t), ['deaf=SIGTERM']);
+  await open();
+  process.kill(helper.pid!, 'SIGTERM');
+  t.equal(await run(helper, read(0, 1, 0)), 0, 'it does ignore it');
+  helper.kill('was killed');
+  t.match(await helper.ended, { signal: 'SIGKILL', reason: 'was killed' });
+});
+
 t.test('lives can differ', async (t) => {
   const options = [`lives=${join(t.testdir(), 'lives')}`, '1:die=1', 'bytes=4096'];
   const start = (): FakeHelper => startFakeHelper(t.teardown.bind(t), options);

@@ -1,0 +1,53 @@
+// Writes docs/errors.md from the tables that the messages come from: `make docs`, after a build.
+// test/vddk/errors-page.test.ts keeps the two together. With an argument it prints to stdout.
+import { writeFileSync } from 'node:fs';
+import { format, resolveConfig } from 'prettier';
+import { SYMPTOMS } from '../dist/vddk/diagnosis.js';
+import { VIX_ERRORS } from '../dist/vddk/vix-errors.js';
+
+const PAGE = new URL('../docs/errors.md', import.meta.url);
+
+const cell = (text) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
+
+function errorRow([code, { name, cause, remedy, remedyOnServer }]) {
+  const onServer = remedyOnServer === undefined ? '' : ` For a disk on a server: ${remedyOnServer}`;
+  return `| ${code} | \`${name}\` | ${cell(cause)} | ${cell(remedy + onServer)} |`;
+}
+
+function symptomRow({ example, pattern, cause, remedy }) {
+  const match = pattern.exec(example);
+  const line = example.replaceAll('|', '\\|');
+  return `| \`${line}\` | ${cell(cause(match))} | ${cell(remedy(match))} |`;
+}
+
+const page = `# Errors of the disk library
+
+What the library's error codes mean, what its log says about them, and what to do. The messages of
+vddk-nbd come from the same tables; this page is made by \`make docs\`.
+
+## Codes
+
+The number is the low half of a VixError.
+
+| code | name | what has happened | what to do |
+| ---- | ---- | ----------------- | ---------- |
+${Object.entries(VIX_ERRORS).map(errorRow).join('\n')}
+
+## Lines of the log
+
+VDDK often gives the reason in its log alone. These are recognised, and said in the message.
+
+| line | what has happened | what to do |
+| ---- | ----------------- | ---------- |
+${SYMPTOMS.map(symptomRow).join('\n')}
+
+## More memory for NFC
+
+An ESXi host gives all NFC sessions together 48 MB by default. In \`/etc/vmware/hostd/config.xml\` on
+the host, \`maxMemory\` inside \`nfcsvc\` is that limit, in bytes; restart hostd after the change. It
+can't be set through vCenter. vddk-nbd asks for less at once by itself when a host runs out.
+`;
+
+const text = await format(page, { ...(await resolveConfig(PAGE)), parser: 'markdown' });
+if (process.argv.length > 2) process.stdout.write(text);
+else writeFileSync(PAGE, text);
