@@ -43,9 +43,10 @@ ${SYMPTOMS.map(symptomRow).join('\n')}
 
 ## More memory for NFC
 
-An ESXi host gives all NFC sessions together 48 MB by default. In \`/etc/vmware/hostd/config.xml\` on
-the host, \`maxMemory\` inside \`nfcsvc\` is that limit, in bytes; restart hostd after the change. It
-can't be set through vCenter. vddk-nbd asks for less at once by itself when a host runs out.
+An ESXi host gives all NFC sessions together 48 MB by default. \`maxMemory\` inside \`nfcsvc\` in
+\`/etc/vmware/hostd/config.xml\` on the host is that limit, in bytes; restart hostd after the
+change. It can't be set through vCenter. vddk-nbd asks for less at once by itself when a host runs
+out.
 `;
 
 const text = await format(page, { ...(await resolveConfig(PAGE)), parser: 'markdown' });
