@@ -9,7 +9,11 @@ function fail(error) {
   const line = String(error.message)
     .replace(/\s+/g, ' ')
     .replace(/\.? *$/, '');
-  process.stderr.write(`vddk-nbd: error: ${line}. See vddk-nbd --help.\n`);
+  // A command that can't even be loaded.
+  const hint = /\bE[MN]FILE\b/.test(line)
+    ? 'Raise the limit of open files (ulimit -n 1024).'
+    : 'See vddk-nbd --help.';
+  process.stderr.write(`vddk-nbd: error: ${line}. ${hint}\n`);
   process.exit(1);
 }
 
