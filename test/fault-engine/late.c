@@ -43,6 +43,7 @@ struct late {
   uint64_t delay_ns;
   bool hold;
   bool nolock;
+  uint64_t generation; /* the number of its Open */
   struct slot slots[NR_SLOTS];
   uint8_t bytes[NR_SLOTS][SLOT_BYTES];
 };
@@ -65,6 +66,19 @@ first_in_flight (struct late *late)
   return first;
 }
 
+/* Whether the lock that the session had is broken: somebody has it, or has had
+ * it since.  Later sessions are known by the state file alone.
+ */
+static bool
+is_fenced (const struct late *late)
+{
+  if (late->nolock || late->hold)
+    return false;
+  if (state_is_shared && atomic_load (&state->generation) != late->generation)
+    return true;
+  return flock (1, LOCK_EX | LOCK_NB) == -1;
+}
+
 static _Noreturn void
 shadow (struct late *late, int pipe_fd, int file_fd, int lock_fd)
 {
@@ -81,7 +95,7 @@ shadow (struct late *late, int pipe_fd, int file_fd, int lock_fd)
   if (atomic_load (&late->is_closed))
     _exit (0);
   sleep_ns (late->delay_ns);
-  may_write = late->hold || late->nolock || flock (1, LOCK_EX | LOCK_NB) == 0;
+  may_write = !is_fenced (late);
   while ((s = first_in_flight (late)) != NULL) {
     const uint8_t *from = late->bytes[s - late->slots];
 
@@ -129,6 +143,7 @@ late_new (const struct disk *disk, uint64_t delay_ns, bool hold, bool nolock)
   late->delay_ns = delay_ns;
   late->hold = hold;
   late->nolock = nolock;
+  late->generation = atomic_load (&state->generation);
   late->pipe_fd = fcntl (ends[1], F_DUPFD_CLOEXEC, PIPE_FD_MIN);
   if (late->pipe_fd == -1)
     misuse ("late-write: a descriptor of %d or more: %m", PIPE_FD_MIN);

@@ -136,6 +136,17 @@ t.test('late-write: the lock of the next session is the fence', async (t) => {
   t.equal(readState(FAULT_STATE).generation, 2);
 });
 
+t.test('late-write: the fence stands when the next session has come and gone', async (t) => {
+  const FAULT_STATE = path.join(directory(t), 'state');
+  const image = newImage(t);
+  await dieWriting(t, image, ['late-write=500ms', HANGING], { FAULT_STATE });
+  const next = await openHelper(t, image, '', { FAULT_STATE });
+  t.equal(await write(next, 7, 9), 0);
+  await next.call('CLOSE');
+  await eventually(() => readState(FAULT_STATE).lateFenced === 1, 'it is kept away');
+  t.same(sectorOf(image, 7), sectorFull(9));
+});
+
 t.test('late-write: without locks it destroys what the next session wrote', async (t) => {
   const FAULT_STATE = path.join(directory(t), 'state');
   const image = newImage(t);
