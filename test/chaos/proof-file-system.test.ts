@@ -21,7 +21,7 @@ t.test('ext4 over nbdfuse', { skip, timeout: 0 }, async (t) => {
   const dir = shortDir(t);
   const file = (base: string): string => path.join(dir, base);
   writeFileSync(file('disk.img'), '');
-  truncateSync(file('disk.img'), 512 * MIB);
+  truncateSync(file('disk.img'), 1024 * MIB);
   const server = await startServer(
     t,
     [FAULT_LIBDIR, `file=${file('disk.img')}`, '-U', file('socket')],
