@@ -110,8 +110,6 @@ export const CALL_TIMEOUT_FACTOR = 10;
 export const CREATE_TIMEOUT_MS = 24 * 3_600_000;
 /** A clean stop: in-flight requests, the last flush and the close together. */
 export const SHUTDOWN_TIMEOUT_MS = 60_000;
-/** How long a helper may take to close its disk at a clean stop before it is killed. */
-export const CLOSE_TIMEOUT_MS = 30_000;
 /** Ping period, and the silence after which the process counts as dead. */
 export const HEARTBEAT_INTERVAL_MS = 2_000;
 /** Ping period at least, however short --request-timeout is. */
