@@ -116,9 +116,6 @@ void
 calls_end (void)
 {
   session_abandon (state);
-  if (state >= STATE_LOADED) {
-    library_enter ("VixDiskLib_Exit");
-    library.Exit ();
-    library_leave ();
-  }
+  if (state >= STATE_LOADED)
+    VIX_RUN (Exit);
 }

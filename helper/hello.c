@@ -15,6 +15,9 @@
 #include "io.h"
 #include "library.h"
 #include "log.h"
+#include "measure.h"
+
+#define NOT_GIVEN UINT64_MAX
 
 /* The parameters; the library may keep libdir and config. */
 static struct {
@@ -24,7 +27,9 @@ static struct {
   char *config;
   uint64_t read_arena_bytes;
   uint64_t write_arena_bytes;
-} hello;
+  uint64_t counters_offset; /* in the read arena; NOT_GIVEN: don't count */
+  uint64_t trace;
+} hello = { .counters_offset = NOT_GIVEN };
 
 static bool
 read_params (struct call *call)
@@ -49,7 +54,9 @@ read_params (struct call *call)
          && need_uint (call, "readArenaBytes", INT64_MAX,
                        &hello.read_arena_bytes)
          && need_uint (call, "writeArenaBytes", INT64_MAX,
-                       &hello.write_arena_bytes);
+                       &hello.write_arena_bytes)
+         && may_uint (call, "countersOffset", INT64_MAX, &hello.counters_offset)
+         && may_uint (call, "trace", TRACE_IO, &hello.trace);
 }
 
 /* Maps an arena and closes its descriptor; NULL after an `arena` failure. */
@@ -77,6 +84,26 @@ map_arena (struct call *call, int fd, uint64_t bytes, int protection,
 }
 
 static bool
+start_measuring (struct call *call, uint8_t *read_arena)
+{
+  uint64_t offset = hello.counters_offset;
+
+  if (offset == NOT_GIVEN) {
+    measure_start (NULL, (unsigned)hello.trace);
+    return true;
+  }
+  if (offset % 8 != 0 || offset > hello.read_arena_bytes
+      || hello.read_arena_bytes - offset < MEASURE_BYTES) {
+    reply_helper_error (call, "parameter", "",
+                        "countersOffset is outside the read arena, or not a "
+                        "multiple of 8");
+    return false;
+  }
+  measure_start (read_arena + offset, (unsigned)hello.trace);
+  return true;
+}
+
+static bool
 map_arenas (struct call *call)
 {
   uint8_t *read_arena, *write_arena;
@@ -91,7 +118,7 @@ map_arenas (struct call *call)
     return false;
   io_set_arenas (read_arena, hello.read_arena_bytes, write_arena,
                  hello.write_arena_bytes);
-  return true;
+  return start_measuring (call, read_arena);
 }
 
 static bool
@@ -145,11 +172,8 @@ answer (struct call *call)
   const char *modes = NULL;
   size_t nr_functions = 0;
 
-  if (library.ListTransportModes != NULL) {
-    library_enter ("VixDiskLib_ListTransportModes");
-    modes = library.ListTransportModes ();
-    library_leave ();
-  }
+  if (library.ListTransportModes != NULL)
+    modes = VIX_CALL (ListTransportModes);
   reply_fields (call, 5);
   encode_uint_of (&call->frame, "version", PROTOCOL_VERSION);
   encode_text_of (&call->frame, "library", library.path);

@@ -14,6 +14,7 @@
 #include "io.h"
 #include "library.h"
 #include "log.h"
+#include "measure.h"
 #include "output.h"
 
 static uint8_t *read_arena;
@@ -31,7 +32,7 @@ static pthread_cond_t drained = PTHREAD_COND_INITIALIZER;
 
 /* A request whose failure is to be logged; under the lock. */
 struct failure {
-  const char *function;
+  enum vix_function function;
   uint64_t error;
   uint64_t start_sector;
   uint64_t nr_sectors;
@@ -70,7 +71,7 @@ io_in_flight (void)
 }
 
 static void
-note_failure (const struct request *r, const char *function)
+note_failure (const struct request *r, enum vix_function function)
 {
   bool is_first;
 
@@ -105,21 +106,21 @@ io_report_failures (void)
 
     log_helper ("%s: %" PRIu64 " sectors at sector %" PRIu64 ": error %" PRIu64
                 ": %s",
-                copy[i].function, copy[i].nr_sectors, copy[i].start_sector,
-                copy[i].error, text);
+                library_name (copy[i].function), copy[i].nr_sectors,
+                copy[i].start_sector, copy[i].error, text);
     free (text);
   }
   if (lost > 0)
     log_helper ("%u further requests failed", lost);
 }
 
-/* The name of the function that a request is made with. */
-static const char *
+/* The function that a READ or WRITE is made with. */
+static enum vix_function
 function_of (const struct request *r)
 {
   if (library.is_async)
-    return r->op == OP_READ ? "VixDiskLib_ReadAsync" : "VixDiskLib_WriteAsync";
-  return r->op == OP_READ ? "VixDiskLib_Read" : "VixDiskLib_Write";
+    return r->op == OP_READ ? VIX_FN_ReadAsync : VIX_FN_WriteAsync;
+  return r->op == OP_READ ? VIX_FN_Read : VIX_FN_Write;
 }
 
 /* The answer of a READ or WRITE that the library was given. */
@@ -132,6 +133,8 @@ complete (void *ticket, VixError error)
     die (EXIT_COMPLETION, "the library completed a request twice, or one that "
                           "it was never given");
   r->error = error;
+  measure_complete (function_of (r), r->submitted_us,
+                    r->nr_sectors * VIXDISKLIB_SECTOR_SIZE);
   if (error != VIX_OK)
     note_failure (r, function_of (r));
   output_done (r);
@@ -171,6 +174,10 @@ submit (struct request *r)
   void *ticket = (void *)(uintptr_t)request_ticket (r);
   VixError error;
 
+  if (measure_is_on) {
+    measure_submit (function_of (r), start, count);
+    r->submitted_us = measure_now_us ();
+  }
   /* From here on the record is the library's: it may be completed, answered
    * and used again before the call returns.
    */
@@ -194,12 +201,13 @@ submit (struct request *r)
 VixError
 io_drain (void)
 {
-  VixError error = VIX_OK;
+  VixError error;
 
   output_flush ();
-  library_enter ("VixDiskLib_Wait");
-  if (library.is_async)
-    error = library.Wait (disk);
+  if (!library.is_async)
+    return VIX_OK; /* nothing is ever in flight */
+  library_enter (VIX_FN_Wait);
+  error = library.Wait (disk);
   atomic_store (&draining, true);
   pthread_mutex_lock (&lock);
   while (atomic_load (&in_flight) != 0)
@@ -213,11 +221,11 @@ io_drain (void)
 static void
 flush (struct request *r)
 {
-  const char *function = "VixDiskLib_Wait";
+  enum vix_function function = VIX_FN_Wait;
 
   r->error = io_drain ();
   if (r->error == VIX_OK) {
-    function = "VixDiskLib_Flush";
+    function = VIX_FN_Flush;
     r->error
         = library.Flush == NULL ? VIX_E_NOT_SUPPORTED : VIX_CALL (Flush, disk);
   }

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "die.h"
 #include "library.h"
+#include "measure.h"
 
 struct library library;
 
@@ -53,8 +54,7 @@ struct row {
 
 #define ROW(type, name, parameters)                                            \
   { "VixDiskLib_" #name, offsetof (struct library, name), IS_MANDATORY_##name },
-static const struct row rows[] = { VIXDISKLIB_FUNCTIONS (ROW) };
-enum { NR_ROWS = sizeof rows / sizeof rows[0] };
+static const struct row rows[NR_VIX_FUNCTIONS] = { VIXDISKLIB_FUNCTIONS (ROW) };
 
 /* The pointer of a row in `library`. */
 static void **
@@ -93,7 +93,7 @@ resolve (void *handle, char **text)
 {
   bool all = true;
 
-  for (int i = 0; i < NR_ROWS; i++) {
+  for (int i = 0; i < NR_VIX_FUNCTIONS; i++) {
     void *symbol = dlsym (handle, rows[i].name);
 
     *pointer_of (&rows[i]) = symbol;
@@ -150,7 +150,7 @@ library_load (char **candidates, uint32_t count, char **text)
 void
 library_functions (void (*each) (const char *name, void *data), void *data)
 {
-  for (int i = 0; i < NR_ROWS; i++)
+  for (int i = 0; i < NR_VIX_FUNCTIONS; i++)
     if (*pointer_of (&rows[i]) != NULL)
       each (rows[i].name + strlen ("VixDiskLib_"), data);
 }
@@ -158,30 +158,37 @@ library_functions (void (*each) (const char *name, void *data), void *data)
 char *
 library_error_text (VixError error)
 {
-  char *text, *copy;
+  char *text = VIX_CALL (GetErrorText, error, NULL);
+  char *copy = strdup (text == NULL ? "" : text);
 
-  library_enter ("VixDiskLib_GetErrorText");
-  text = library.GetErrorText (error, NULL);
-  copy = strdup (text == NULL ? "" : text);
   if (text != NULL)
-    library.FreeErrorText (text);
-  library_leave ();
+    VIX_RUN (FreeErrorText, text);
   if (copy == NULL)
     die (EXIT_FAILURE, "out of memory");
   return copy;
 }
 
-void
-library_enter (const char *name)
+const char *
+library_name (enum vix_function function)
 {
+  return rows[function].name;
+}
+
+void
+library_enter (enum vix_function function)
+{
+  if (measure_is_on)
+    measure_enter (function);
   atomic_store_explicit (&call_since_ms, coarse_ms (), memory_order_relaxed);
-  atomic_store_explicit (&call_name, name, memory_order_release);
+  atomic_store_explicit (&call_name, rows[function].name, memory_order_release);
 }
 
 void
 library_leave (void)
 {
   atomic_store_explicit (&call_name, NULL, memory_order_release);
+  if (measure_is_on)
+    measure_leave ();
 }
 
 uint64_t

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The loaded disk library.  Only the main thread calls it, and only through
- * VIX_CALL, which keeps the name of the present call for PING and the watch.
- * No lock of ours is ever held over a call.
+ * VIX_CALL and VIX_RUN, which keep the name of the present call for PING and
+ * the watch. No lock of ours is ever held over a call.
  */
 #ifndef VDDK_NBD_LIBRARY_H
 #define VDDK_NBD_LIBRARY_H
@@ -23,6 +23,11 @@ struct library {
 #undef VIX_POINTER
 extern struct library library;
 
+/* A number for each function, in the order of the header. */
+#define VIX_NUMBER(type, name, parameters) VIX_FN_##name,
+enum vix_function { VIXDISKLIB_FUNCTIONS (VIX_NUMBER) NR_VIX_FUNCTIONS };
+#undef VIX_NUMBER
+
 /* Why no library could be loaded: protocol errors `load` and `symbol`. */
 enum library_status { LIBRARY_OK, LIBRARY_LOAD, LIBRARY_SYMBOL };
 
@@ -40,8 +45,11 @@ void library_functions (void (*each) (const char *name, void *data),
 /* What GetErrorText says, as a new string. */
 char *library_error_text (VixError error);
 
-/* Marks that the main thread is inside `name`, or no longer. */
-void library_enter (const char *name);
+/* The whole name of a function, with its prefix. */
+const char *library_name (enum vix_function function);
+
+/* Marks that the main thread is inside `function`, or no longer. */
+void library_enter (enum vix_function function);
 void library_leave (void);
 
 /* Milliseconds (at least 1) that the main thread has been inside its present
@@ -49,12 +57,19 @@ void library_leave (void);
  */
 uint64_t library_in_call_ms (const char **name);
 
+/* Calls a function that returns something, or nothing. */
 #define VIX_CALL(name, ...)                                                    \
   ({                                                                           \
-    library_enter ("VixDiskLib_" #name);                                       \
-    VixError vix_error_ = library.name (__VA_ARGS__);                          \
+    library_enter (VIX_FN_##name);                                             \
+    __auto_type vix_result_ = library.name (__VA_ARGS__);                      \
     library_leave ();                                                          \
-    vix_error_;                                                                \
+    vix_result_;                                                               \
   })
+#define VIX_RUN(name, ...)                                                     \
+  do {                                                                         \
+    library_enter (VIX_FN_##name);                                             \
+    library.name (__VA_ARGS__);                                                \
+    library_leave ();                                                          \
+  } while (0)
 
 #endif /* VDDK_NBD_LIBRARY_H */

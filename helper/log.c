@@ -42,22 +42,26 @@ format (char text[LOG_TEXT_BYTES_MAX + 1], const char *fmt, va_list args)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
-void
-log_debug (const char *fmt, va_list args)
+/* Sends one line. */
+static void __attribute__ ((format (printf, 2, 0)))
+say (const char *level, const char *fmt, va_list args)
 {
   char text[LOG_TEXT_BYTES_MAX + 1];
 
   format (text, fmt, args);
-  output_log ("debug", text);
+  output_log (level, text);
+}
+
+void
+log_debug (const char *fmt, va_list args)
+{
+  say ("debug", fmt, args);
 }
 
 void
 log_warning (const char *fmt, va_list args)
 {
-  char text[LOG_TEXT_BYTES_MAX + 1];
-
-  format (text, fmt, args);
-  output_log ("warning", text);
+  say ("warning", fmt, args);
 }
 
 void
@@ -76,11 +80,19 @@ log_panic (const char *fmt, va_list args)
 void
 log_helper (const char *fmt, ...)
 {
-  char text[LOG_TEXT_BYTES_MAX + 1];
   va_list args;
 
   va_start (args, fmt);
-  format (text, fmt, args);
+  say ("helper", fmt, args);
   va_end (args);
-  output_log ("helper", text);
+}
+
+void
+log_trace (const char *fmt, ...)
+{
+  va_list args;
+
+  va_start (args, fmt);
+  say ("trace", fmt, args);
+  va_end (args);
 }

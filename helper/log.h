@@ -12,7 +12,8 @@ VixDiskLibGenericLogFunc log_debug, log_warning;
 /* Sends the panic event and does not return. */
 VixDiskLibGenericLogFunc log_panic;
 
-/* A log event of the helper itself. */
+/* A log event of the helper itself, and one about a call that it makes. */
 void log_helper (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
+void log_trace (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
 
 #endif /* VDDK_NBD_LOG_H */

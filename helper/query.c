@@ -4,6 +4,7 @@
  */
 #include "calls.h"
 #include "library.h"
+#include "measure.h"
 
 /* The first version whose VixDiskLibInfo has the sector sizes. */
 enum { SECTOR_SIZES_VERSION = 7 };
@@ -36,9 +37,7 @@ query_info (struct call *call, VixDiskLibHandle handle)
                   info->numLinks < 0 ? 0 : (uint32_t)info->numLinks);
   encode_text_of (&call->frame, "uuid", info->uuid);
   encode_text_of (&call->frame, "parentFileNameHint", info->parentFileNameHint);
-  library_enter ("VixDiskLib_FreeInfo");
-  library.FreeInfo (info);
-  library_leave ();
+  VIX_RUN (FreeInfo, info);
 }
 
 static void
@@ -69,6 +68,7 @@ query_allocated_blocks (struct call *call, VixDiskLibHandle handle)
               ? VIX_E_NOT_SUPPORTED
               : VIX_CALL (QueryAllocatedBlocks, handle, start, count, chunk,
                           &list);
+  measure_bytes (VIX_FN_QueryAllocatedBlocks, count * VIXDISKLIB_SECTOR_SIZE);
   if (error == VIX_OK && (list == NULL || list->numBlocks > BLOCKS_MAX))
     error = VIX_E_FAIL;
   if (error != VIX_OK)
@@ -76,5 +76,5 @@ query_allocated_blocks (struct call *call, VixDiskLibHandle handle)
   else
     encode_blocks (call, list);
   if (list != NULL)
-    VIX_CALL (FreeBlockList, list);
+    VIX_RUN (FreeBlockList, list);
 }

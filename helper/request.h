@@ -25,7 +25,8 @@ struct request {
   _Atomic uint64_t ticket_ms;
   struct request *next;
   uint64_t nr_sectors;
-  uint32_t op; /* OP_READ, OP_WRITE, OP_FLUSH, or OP_CALL_MARK */
+  uint64_t submitted_us; /* if calls are counted */
+  uint32_t op;           /* OP_READ, OP_WRITE, OP_FLUSH, or OP_CALL_MARK */
 };
 
 /* Not an operation: the place of the pending CALL in the queue. */

@@ -56,9 +56,7 @@ forget (void)
 {
   if (params != NULL && library.AllocateConnectParams != NULL) {
     /* The library frees the structure only, the strings are ours. */
-    library_enter ("VixDiskLib_FreeConnectParams");
-    library.FreeConnectParams (params);
-    library_leave ();
+    VIX_RUN (FreeConnectParams, params);
   }
   else
     free (params);
@@ -76,13 +74,9 @@ forget (void)
 static void
 allocate_params (void)
 {
-  if (library.AllocateConnectParams == NULL)
-    params = calloc (1, sizeof *params);
-  else {
-    library_enter ("VixDiskLib_AllocateConnectParams");
-    params = library.AllocateConnectParams ();
-    library_leave ();
-  }
+  params = library.AllocateConnectParams == NULL
+               ? calloc (1, sizeof *params)
+               : VIX_CALL (AllocateConnectParams);
   if (params == NULL)
     die (EXIT_FAILURE, "out of memory");
 }
@@ -221,11 +215,8 @@ session_open (struct call *call)
   if (!is_open)
     return STATE_CONNECTED;
   io_attach (handle);
-  if (library.GetTransportMode != NULL) {
-    library_enter ("VixDiskLib_GetTransportMode");
-    mode = library.GetTransportMode (handle);
-    library_leave ();
-  }
+  if (library.GetTransportMode != NULL)
+    mode = VIX_CALL (GetTransportMode, handle);
   reply_fields (call, 1);
   encode_text_of (&call->frame, "transportMode", mode == NULL ? "" : mode);
   return STATE_OPEN;

@@ -18,12 +18,15 @@ export class Arenas {
   readonly write: Slots;
   readonly readFd: number;
   readonly writeFd: number;
-  /** Bytes of each of the two, but for the scratch page. */
+  /** Bytes of each of the two, but for the pages that are never lent. */
   readonly arenaBytes: number;
   /** Bytes of the read arena as the helper maps it. */
   readonly readArenaBytes: number;
   /** Offset of a page of the read arena for what is read and thrown away. It is never lent. */
   readonly scratchOffsetBytes: number;
+  /** A page of the read arena in which helpers count, and where it is. It is never lent. */
+  readonly counters: Buffer;
+  readonly countersOffsetBytes: number;
   /** Offset of PIECE_BYTES_MAX zeroes in the write arena. They are never lent. */
   readonly zeroOffsetBytes: number;
   readonly #addon: Addon;
@@ -44,13 +47,15 @@ export class Arenas {
     this.arenaBytes = pieces * PIECE_BYTES_MAX;
     this.zeroOffsetBytes = this.arenaBytes - PIECE_BYTES_MAX;
     this.scratchOffsetBytes = this.arenaBytes;
-    this.readArenaBytes = this.arenaBytes + SLOT_BYTES_MIN;
+    this.countersOffsetBytes = this.scratchOffsetBytes + SLOT_BYTES_MIN;
+    this.readArenaBytes = this.countersOffsetBytes + SLOT_BYTES_MIN;
     const read = createOne(addon, 'vddk-nbd-read', this.readArenaBytes, false);
     this.readFd = read.fd;
     try {
       const write = createOne(addon, 'vddk-nbd-write', this.arenaBytes, true);
       this.writeFd = write.fd;
       this.read = new Slots(read.memory, this.arenaBytes);
+      this.counters = read.memory.subarray(this.countersOffsetBytes);
       this.write = new Slots(write.memory, this.zeroOffsetBytes);
     } catch (thrown) {
       addon.close(read.fd);

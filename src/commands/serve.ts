@@ -193,7 +193,6 @@ export default class Serve extends Command {
     }
     forbidDumps();
     const debugFlags = parseDebugFlags(flags.debug);
-    for (const name of debugFlags.idle) log.warning(`-D ${name} has no effect here`);
     const disk = await readParameters({
       argv: argv.map(String),
       paramsFile: flags.params,

@@ -15,6 +15,7 @@ import {
   UNFLUSHED_LINES_MAX,
 } from '../base/limits.js';
 import type { Log } from '../base/log.js';
+import { type CallCount, readCallCounts } from '../helper/call-counts.js';
 import type { Helper, HelperListener } from '../helper/helper.js';
 import type { JournalEntry } from '../supervisor/journal.js';
 import type { ErrorPolicy } from '../supervisor/error-policy.js';
@@ -25,7 +26,7 @@ import { Supervisor } from '../supervisor/supervisor.js';
 import type { SessionParams } from '../supervisor/open-session.js';
 import { describeRange, WriteBack } from '../supervisor/write-back.js';
 import { type Disk, type DiskClient, DiskRequest, type DiskSession } from './disk.js';
-import { DiskExtents } from './extents.js';
+import { type BlocksQuestion, DiskExtents } from './extents.js';
 import { Job, type JobHost, type Piece } from './job.js';
 import { KeptSlots } from './kept-slots.js';
 import { diskErrorOf } from './vix-disk-error.js';
@@ -36,6 +37,14 @@ export const VIXDISKLIB_FLAG_OPEN_READ_ONLY = 4;
 /** Room for the first and the last sector of an unaligned write. */
 const EDGE_BYTES = 2 * SECTOR_BYTES;
 
+/** Who wants to know more of a disk than its requests need. */
+export interface DiskObserver {
+  /** Calls of the library by all helpers of the disk: told once, when it is closed. */
+  counted?: (counts: CallCount[]) => void;
+  /** What the library says is allocated, as Supervisor.allocatedBlocks() has it. */
+  allocated?: (question: BlocksQuestion, blocks: number[] | undefined) => void;
+}
+
 export interface HelperDiskOptions {
   /** What the log calls the disk. */
   name: string;
@@ -44,6 +53,7 @@ export interface HelperDiskOptions {
   };
   /** Both arenas together; at least MEMORY_BYTES_MIN. */
   memoryBytes: number;
+  observer?: DiskObserver;
   /** Which file the disk's path names now, in words to compare; it throws if there is none. */
   fileIdentity: () => string;
   startHelper: (arenas: Arenas, listener: HelperListener) => Helper;
@@ -100,6 +110,7 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
         ...options.session.hello,
         readArenaBytes: arenas.readArenaBytes,
         writeArenaBytes: arenas.arenaBytes,
+        ...(options.observer?.counted && { countersOffset: arenas.countersOffsetBytes }),
       },
     },
     fileIdentity: options.fileIdentity,
@@ -120,9 +131,14 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
     const memory = { arenas, grants, keptSlots, writeBack };
     return new HelperDisk(options, memory, supervisor, facts);
   } catch (thrown) {
+    tellCounts(options, arenas);
     arenas.close();
     throw thrown;
   }
+}
+
+function tellCounts({ observer }: HelperDiskOptions, { counters }: Arenas): void {
+  observer?.counted?.(readCallCounts(counters));
 }
 
 /** Memory that nobody reads, for payloads of writes that are refused. */
@@ -214,12 +230,9 @@ export class HelperDisk implements Disk, JobHost {
   readonly zeroOffsetBytes: number;
   readonly facts: SessionFacts;
   readonly grants: Grants;
+  readonly #options: HelperDiskOptions;
   readonly #memory: DiskMemory;
   readonly #supervisor: Supervisor;
-  readonly #clock: Clock;
-  readonly #log: Log;
-  readonly #name: string;
-  readonly #closeTimeoutMs: number;
   readonly #locks = new RangeLock();
   readonly #extents: DiskExtents;
   readonly #idleJobs: Job[] = [];
@@ -248,19 +261,20 @@ export class HelperDisk implements Disk, JobHost {
     );
     this.zeroOffsetBytes = arenas.zeroOffsetBytes;
     this.grants = memory.grants;
+    this.#options = options;
     this.#memory = memory;
     this.#supervisor = supervisor;
-    this.#clock = options.clock;
-    this.#log = options.log;
-    this.#name = options.name;
-    this.#closeTimeoutMs = options.closeTimeoutMs;
     this.#extents = new DiskExtents({
       sizeBytes: this.sizeBytes,
       readOnly: this.readOnly,
       holeState: facts.hello.functions.includes('QueryAllocatedBlocks')
         ? options.holeState(facts.transportMode)
         : 0,
-      allocatedBlocks: (question) => supervisor.allocatedBlocks(question),
+      allocatedBlocks: async (question) => {
+        const blocks = await supervisor.allocatedBlocks(question);
+        options.observer?.allocated?.(question, blocks);
+        return blocks;
+      },
       isBusy: () => this.#running > 0,
       answered: (request) => {
         jobOf(request).client.completed(request);
@@ -350,9 +364,10 @@ export class HelperDisk implements Disk, JobHost {
   }
 
   async #close(): Promise<string[]> {
+    const { clock, closeTimeoutMs, log, name } = this.#options;
     const reasons: string[] = [];
     this.#extents.stop();
-    const timer = this.#clock.after(this.#closeTimeoutMs, () => {
+    const timer = clock.after(closeTimeoutMs, () => {
       void this.#supervisor.abandon();
     });
     if (this.#running > 0) {
@@ -372,7 +387,8 @@ export class HelperDisk implements Disk, JobHost {
     const lost = this.#memory.writeBack?.lost.list() ?? [];
     reasons.push(...lost.map((range) => `lost: ${describeRange(range)}`));
     const summary = this.#supervisor.counters.summary();
-    if (summary !== undefined) this.#log.warning(`${this.#name}: ${summary}`);
+    if (summary !== undefined) log.warning(`${name}: ${summary}`);
+    tellCounts(this.#options, this.#memory.arenas);
     this.#memory.arenas.close();
     return reasons;
   }

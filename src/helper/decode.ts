@@ -24,7 +24,7 @@ export interface ResultMessage {
   fields: Fields;
 }
 
-const LOG_LEVELS: readonly string[] = ['debug', 'warning', 'error', 'helper'];
+const LOG_LEVELS: readonly string[] = ['debug', 'warning', 'error', 'helper', 'trace'];
 const HELPER_ERRORS: readonly string[] = ['load', 'symbol', 'state', 'parameter', 'arena', 'fence'];
 
 function isVixError(value: unknown): value is number | bigint {

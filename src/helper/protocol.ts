@@ -34,12 +34,19 @@ export const IO_STRIDE = 5;
 /** Integers of one answer in a DONE message: id, vixError. */
 export const DONE_STRIDE = 2;
 
+/** Calls to tell of: all but I/O; those too. */
+export const TRACE = { CALLS: 1, IO: 2 } as const;
+
 export interface HelloParams {
   libraries: string[];
   libdir: string;
   config: string | undefined;
   readArenaBytes: number;
   writeArenaBytes: number;
+  /** Offset in the read arena of counters of calls (call-counts.ts). Not given: don't count. */
+  countersOffset?: number;
+  /** Which calls of the library to tell of in log events of level trace; not given: none. */
+  trace?: (typeof TRACE)[keyof typeof TRACE];
 }
 export interface HelloResult {
   library: string;
@@ -125,7 +132,7 @@ export interface Calls {
   PING: { params: Record<string, never>; result: PingResult };
 }
 
-export type HelperLogLevel = 'debug' | 'warning' | 'error' | 'helper';
+export type HelperLogLevel = 'debug' | 'warning' | 'error' | 'helper' | 'trace';
 
 /** What the helper says on its own. */
 export type HelperEvent =

@@ -7,8 +7,14 @@ import type { HelperListener } from '../helper/helper.js';
 import type { HelperEvent } from '../helper/protocol.js';
 import { diagnose, type Diagnosis, isNoise } from '../vddk/diagnosis.js';
 
-/** A line that the library's warn or panic callback was given is more than one of its log. */
-const LEVEL_NAMES = { debug: 'log', warning: 'warning', error: 'panic', helper: 'helper' } as const;
+/** What a line is: which callback the library gave it to, or the helper's own. */
+const LEVEL_NAMES = {
+  debug: 'log',
+  warning: 'warning',
+  error: 'panic',
+  helper: 'helper',
+  trace: 'call',
+} as const;
 
 export interface LibraryLogOptions {
   /** What the log calls the disk. */
@@ -53,7 +59,7 @@ export class LibraryLog {
       return event;
     }
     const level = event.level === 'warning' && isNoise(event.text) ? 'debug' : event.level;
-    this.#see(event.text, level !== 'debug');
+    if (level !== 'trace') this.#see(event.text, level !== 'debug');
     if (!this.#options.log.verbose) return { ...event, level };
     const time = new Date().toISOString().slice(11, 23);
     return { ...event, level, text: `${time} ${LEVEL_NAMES[event.level]}: ${event.text}` };

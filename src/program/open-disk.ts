@@ -13,8 +13,10 @@ import type { DiskParameters } from '../vddk/parameters.js';
 import { missingFunctions } from '../vddk/vintage.js';
 import { unfencedWarning } from '../vddk/transports.js';
 import { checkDisk, identityOfFile } from './check-file.js';
+import { diskObserver } from './disk-observer.js';
 import { explainOpenFailure } from './explain-open.js';
 import { LibraryLog } from './library-log.js';
+import type { LibraryStats } from './library-stats.js';
 import { sessionOf } from './session-params.js';
 
 /** Top of the built-in engine's distribution, laid out as VDDK's is. */
@@ -36,6 +38,8 @@ export interface OpenDiskOptions extends DiskParameters {
   /** Whether a spare helper stands by. */
   spare: boolean;
   debugFlags: DebugFlags;
+  /** Where debugFlags.stats is counted. */
+  stats: LibraryStats | undefined;
   log: Log;
 }
 
@@ -98,6 +102,7 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
     const disk = await openHelperDisk({
       name: file,
       session: sessionOf(options, libraries),
+      observer: diskObserver(options.debugFlags, options.stats, log),
       memoryBytes: options.memoryBytes,
       // The built-in engine's writes are in the kernel when they are answered.
       buffersWrites: !readOnly && libraries.engine !== 'builtin',

@@ -17,6 +17,7 @@ import { DiskSet } from './disk-set.js';
 import { startJanitor } from './janitor.js';
 import { Leavings, writePidfile } from './leavings.js';
 import { endpointOf, listenAsPlanned } from './listen.js';
+import { LibraryStats } from './library-stats.js';
 import { type ListenFlags, type ListenPlan, planListen } from './listen-plan.js';
 import { openDisk, type OpenDiskOptions } from './open-disk.js';
 import { type DiskFlags, nameInUri, planDisks } from './plan-disks.js';
@@ -30,7 +31,7 @@ import { type Endpoint, nbdUri } from './uri.js';
 /** Everything that the command line said. */
 export interface ServeOptions
   extends
-    Omit<OpenDiskOptions, 'file' | 'temporaryDir'>,
+    Omit<OpenDiskOptions, 'file' | 'stats' | 'temporaryDir'>,
     DiskFlags,
     Omit<ListenFlags, 'tlsRequired'>,
     TlsFlags {
@@ -224,6 +225,7 @@ function reloader(server: TlsServer, manager: ServiceManager, log: Log): () => v
 function makeDisks(
   specs: readonly DiskSpec[],
   options: ServeOptions,
+  stats: LibraryStats | undefined,
   temporaryDir: string,
 ): DiskSet {
   const { exportPattern } = options;
@@ -234,7 +236,7 @@ function makeDisks(
       exportPattern === undefined ? undefined : (name) => matchesWildcard(exportPattern, name),
     open: (file) => {
       const create = file === options.file ? options.create : undefined;
-      return openDisk({ ...options, create, file, temporaryDir });
+      return openDisk({ ...options, create, file, stats, temporaryDir });
     },
     clock: systemClock,
     log: options.log,
@@ -254,6 +256,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const specs = planDisks(options);
   const exportName = nameInUri(options, specs);
   const tls = settings && { settings, server: await openTls(settings, log) };
+  const stats = options.debugFlags.stats ? new LibraryStats() : undefined;
   const manager = new ServiceManager(process.env, log);
   const leavings = new Leavings(startJanitor(log));
   process.once('exit', () => {
@@ -262,7 +265,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const signals = new StopSignals(log, tls && reloader(tls.server, manager, log));
   if (parentPid !== undefined) exitWithParent(parentPid);
   try {
-    const disks = makeDisks(specs, options, leavings.directory());
+    const disks = makeDisks(specs, options, stats, leavings.directory());
     try {
       const stopped = await Promise.race([openAtStart(disks, options), signals.first]);
       // Helpers die with us; they have nothing of a client in them yet.
@@ -274,6 +277,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       throw thrown;
     }
   } finally {
+    for (const line of stats?.lines() ?? []) log.debug(line);
     leavings.removeAll();
     signals.dispose();
   }

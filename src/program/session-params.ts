@@ -1,8 +1,10 @@
 // From the parameters of a disk to what its helpers are told: the arguments of InitEx, ConnectEx,
 // Create and Open. Pure. The rule: what was not given is not set, for the library's defaults count.
+import type { Log } from '../base/log.js';
 import { VIXDISKLIB_FLAG_OPEN_READ_ONLY } from '../disk/helper-disk.js';
 import type { SessionParams } from '../supervisor/open-session.js';
-import type { ConnectParams } from '../helper/protocol.js';
+import { type ConnectParams, TRACE } from '../helper/protocol.js';
+import type { DebugFlags } from '../vddk/debug-flags.js';
 import type { Libraries } from '../vddk/libraries.js';
 import type { DiskParameters } from '../vddk/parameters.js';
 
@@ -18,6 +20,8 @@ type Session = Omit<SessionParams, 'hello'> & {
 export interface SessionOptions extends DiskParameters {
   file: string;
   readOnly: boolean;
+  debugFlags: DebugFlags;
+  log: Pick<Log, 'verbose'>;
 }
 
 /** Flags of VixDiskLib_Open. */
@@ -55,6 +59,7 @@ export function sessionOf(options: SessionOptions, libraries: Libraries): Sessio
       libraries: libraries.candidates,
       libdir: libraries.libdir,
       config: options.config,
+      ...(options.log.verbose && { trace: options.debugFlags.datapath ? TRACE.IO : TRACE.CALLS }),
     },
     connect: connectParams(options),
     open: {

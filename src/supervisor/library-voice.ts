@@ -37,7 +37,7 @@ export class LibraryVoice {
     }
     const { dropped, level, text } = event;
     if (dropped > 0) this.#log.debug(`${dropped} messages of the library were lost`);
-    if (level === 'debug') this.#log.debug(text);
+    if (level === 'debug' || level === 'trace') this.#log.debug(text);
     else if (this.#lines === undefined) this.#log.warning(text);
     else this.#keep(text);
   }

@@ -167,9 +167,9 @@ export class Driver {
   }
 
   /** HELLO, CONNECT and OPEN, all of which must succeed. */
-  async open(libraries?: string[]): Promise<void> {
+  async open(libraries?: string[], more: object = {}): Promise<void> {
     for (const result of [
-      await this.hello(libraries),
+      await this.hello(libraries, more),
       await this.call('CONNECT', { readOnly: false }),
       await this.call('OPEN', { path: '/disk.vmdk', flags: 0 }),
     ]) {
@@ -208,9 +208,12 @@ export class Driver {
     return find()!;
   }
 
-  /** Fills a part of the write arena, and reads a part of the read arena. */
+  /** Fills a part of the write arena; fills and reads a part of the read arena. */
   fill(offset: number, bytes: Buffer): void {
     writeSync(this.writeArena, bytes, 0, bytes.length, offset);
+  }
+  preset(offset: number, bytes: Buffer): void {
+    writeSync(this.readArena, bytes, 0, bytes.length, offset);
   }
   read(offset: number, length: number): Buffer {
     const bytes = Buffer.alloc(length);

@@ -79,6 +79,7 @@ t.test('RESULT', async (t) => {
 t.test('EVENT', async (t) => {
   const log = { level: 'debug', text: 'a', dropped: 3 };
   t.strictSame(decodeEvent([5, 'log', { ...log, later: 1 }]), { name: 'log', ...log });
+  t.strictSame(decodeEvent([5, 'log', { ...log, level: 'trace' }]).name, 'log');
   t.strictSame(decodeEvent([5, 'panic', { text: 'p' }]), { name: 'panic', text: 'p' });
   t.equal(decodeEvent([5, 'panic', { text: 'x'.repeat(9999) }]).text.length, 9999);
   const wrong: unknown[][] = [

@@ -1,6 +1,8 @@
-// helper/ops.def and src/helper/protocol.ts list the same operations in the same order.
+// The same lists in the same order in C and in TypeScript: helper/ops.def and protocol.ts, the
+// functions of helper/vixdisklib.h and call-counts.ts.
 import t from 'tap';
 import { readFileSync } from 'node:fs';
+import { VIX_FUNCTIONS } from '../../src/helper/call-counts.js';
 import { CALL_OPS, IO_OPS } from '../../src/helper/protocol.js';
 
 t.test('ops.def', async (t) => {
@@ -15,4 +17,13 @@ t.test('ops.def', async (t) => {
     ...Object.entries(IO_OPS).map(row('IO')),
   ];
   t.same(inC, inTypeScript);
+});
+
+t.test('vixdisklib.h', async (t) => {
+  const path = new URL('../../helper/vixdisklib.h', import.meta.url);
+  const rows = readFileSync(path, 'utf8').matchAll(/^ {2}VIX_FN \([^,]+, (\w+),/gm);
+  t.same(
+    [...rows].map(([, name]) => name),
+    VIX_FUNCTIONS,
+  );
 });
