@@ -49,13 +49,17 @@ export function parseRequest(bytes: Buffer, at: number, header: RequestHeader): 
   header.payloadBytes = header.type === NBD_CMD_WRITE ? header.lengthBytes : 0;
 }
 
-/** The same for an extended header, of EXTENDED_REQUEST_HEADER_BYTES. */
+/**
+ * The same for an extended header, of EXTENDED_REQUEST_HEADER_BYTES. A write has a payload whether
+ * or not its flag says so: clients that forget the flag (libnbd can be told to) send one.
+ */
 export function parseExtendedRequest(bytes: Buffer, at: number, header: RequestHeader): void {
   if (at + EXTENDED_REQUEST_HEADER_BYTES > bytes.length) {
     throw new RangeError('no whole extended request header');
   }
   parseStart(bytes, at, header);
   header.lengthBytes = bytes.readUInt32BE(at + 24) * 2 ** 32 + bytes.readUInt32BE(at + 28);
-  const hasPayload = (header.commandFlags & NBD_CMD_FLAG_PAYLOAD_LEN) !== 0;
+  const hasPayload =
+    header.type === NBD_CMD_WRITE || (header.commandFlags & NBD_CMD_FLAG_PAYLOAD_LEN) !== 0;
   header.payloadBytes = hasPayload ? header.lengthBytes : 0;
 }

@@ -45,7 +45,6 @@ const EMPTY: Refusal = { error: NBD_EINVAL, text: 'a length of 0' };
 const TOO_LONG: Refusal = { error: NBD_EINVAL, text: 'longer than the maximum payload size' };
 const BEYOND: Refusal = { error: NBD_EINVAL, text: 'beyond the end of the export' };
 const BEYOND_WRITE: Refusal = { error: NBD_ENOSPC, text: 'beyond the end of the export' };
-const NO_PAYLOAD: Refusal = { error: NBD_EINVAL, text: 'NBD_CMD_WRITE without a payload' };
 const HAS_PAYLOAD: Refusal = {
   error: NBD_EINVAL,
   text: 'a payload that the command does not take',
@@ -133,7 +132,6 @@ export function validateRequest(request: RequestHeader, agreed: Agreed): Refusal
     case NBD_CMD_READ:
       return validatePayload(request, agreed, BEYOND);
     case NBD_CMD_WRITE:
-      if (request.payloadBytes !== request.lengthBytes) return NO_PAYLOAD;
       return validatePayload(request, agreed, BEYOND_WRITE);
     case NBD_CMD_WRITE_ZEROES:
       return validateZeroes(request, agreed);

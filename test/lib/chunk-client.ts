@@ -88,7 +88,7 @@ export class ChunkClient {
   send(...requests: Request[]): void {
     const bytes = requests.map((request) => {
       if (this.style === 'structured') return requestBytes(request);
-      const flags = (request.flags ?? 0) | (request.type === 1 ? PAYLOAD_LEN : 0);
+      const flags = request.flags ?? (request.type === 1 ? PAYLOAD_LEN : 0);
       return extendedRequestBytes({ ...request, flags });
     });
     this.client.write(Buffer.concat(bytes));

@@ -269,6 +269,16 @@ t.test('extended: a payload that nothing takes is read past', async (t) => {
   t.equal((await client.client.rest()).length, 0, 'but not one without end');
 });
 
+t.test('extended: a flag that was forgotten does not make a payload into requests', async (t) => {
+  const { address, disk } = await serveMemory(t);
+  const client = await ChunkClient.go(address, 'extended');
+  const data = Buffer.alloc(512, 'x');
+  t.match(await client.ask({ type: WRITE, flags: 0, length: 512, data }), { error: OK });
+  t.ok(disk.data.subarray(0, 512).equals(data));
+  t.match(await client.ask({ type: READ, length: 512 }), { error: OK });
+  client.destroy();
+});
+
 t.test('extended: one zeroing of more than 4 GiB is one request', async (t) => {
   const { address, disk } = await serveMemory(t);
   const client = await ChunkClient.go(address, 'extended');
