@@ -121,6 +121,12 @@ export class JournalReplay implements AnswerJudge {
     else this.start();
   }
 
+  /** The bytes of an unflushed part are gone with the helper, so it is not done for good. */
+  partSucceeded(io: SupervisedIo): boolean {
+    this.#progressed(io);
+    return false;
+  }
+
   #nextWave(): void {
     this.#wave = [];
     this.#sentEntries = 0;

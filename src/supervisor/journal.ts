@@ -81,7 +81,7 @@ export class Journal {
     const sequence = ++this.#sequence;
     this.#entries.push({ startSector, nrSectors, arenaOffset, memory, epoch, sequence });
     if (memory !== undefined) {
-      this.#references.set(memory, (this.#references.get(memory) ?? 0) + 1);
+      this.#refer(memory);
       this.#bytes += nrSectors * SECTOR_BYTES;
     }
     return sequence;
@@ -92,14 +92,23 @@ export class Journal {
     return this.#entries.some((entry) => entry.sequence === sequence);
   }
 
-  /** Makes two of an entry of zeroes, so that each can be repeated alone. */
+  /** Makes two of an entry, so that each can be repeated alone. */
   halve(entry: JournalEntry): void {
+    const { arenaOffset, epoch, memory, sequence } = entry;
     const index = this.#entries.indexOf(entry);
     const nrSectors = Math.floor(entry.nrSectors / 2);
-    const startSector = entry.startSector + nrSectors;
-    const second = { ...entry, startSector, nrSectors: entry.nrSectors - nrSectors };
+    const second: JournalEntry = {
+      startSector: entry.startSector + nrSectors,
+      nrSectors: entry.nrSectors - nrSectors,
+      // Zeroes all come from one place.
+      arenaOffset: arenaOffset + (memory === undefined ? 0 : nrSectors * SECTOR_BYTES),
+      ...{ memory, epoch, sequence },
+    };
     entry.nrSectors = nrSectors;
+    // What the whole was suspected of says nothing of a half.
+    delete entry.suspicion;
     this.#entries.splice(index + 1, 0, second);
+    if (memory !== undefined) this.#refer(memory);
   }
 
   /** Gives an entry up. */
@@ -132,6 +141,10 @@ export class Journal {
     const firstKept = this.#entries[forgotten]?.sequence ?? Infinity;
     if (forgotten > 0) this.#removeWhere(({ sequence }) => sequence < firstKept);
     return forgotten;
+  }
+
+  #refer(memory: object): void {
+    this.#references.set(memory, (this.#references.get(memory) ?? 0) + 1);
   }
 
   #removeWhere(isGone: (entry: JournalEntry) => boolean): void {

@@ -11,6 +11,9 @@ const PIECE_SECTORS = PIECE_BYTES_MAX / SECTOR_BYTES;
 /** What a replay that went wrong has shown. */
 export type ReplayVerdict = { lost: JournalEntry } | { badFlush: true } | undefined;
 
+/** How a helper ended. */
+type HelperFacts = Omit<DeathFacts, 'alone' | 'atSector'>;
+
 export class ReplayPolicy {
   readonly #journal: Journal;
   /** Journal entries between two flushes of a replay. */
@@ -86,15 +89,21 @@ export class ReplayPolicy {
     this.#refused = undefined;
   }
 
-  /** The helper ended in a replay. */
-  died(work: ReplayWork | undefined, facts: Omit<DeathFacts, 'alone'>): ReplayVerdict {
+  /** The helper ended in a replay, with the write from `atSector` on in it, if any. */
+  died(work: ReplayWork | undefined, facts: HelperFacts, atSector?: number): ReplayVerdict {
     this.#refused = undefined;
     if (work === undefined) return undefined;
     if (this.chunkEntries > 1) {
       this.#halve();
       return undefined;
     }
-    return work.op === 'flush' ? this.#blameFlush(facts) : this.#blame(work.entry, facts);
+    const { entry, op } = work;
+    // It has run in parts, for want of memory: each of them deserves a flush of its own.
+    const isInParts = atSector !== undefined && atSector !== entry.startSector;
+    if (op === 'flush') return this.#blameFlush(facts);
+    if (!isInParts && entry.nrSectors <= PIECE_SECTORS) return this.#blame(entry, facts);
+    this.#journal.halve(entry);
+    return undefined;
   }
 
   /** A control read has worked in `tookMs`: a hang was no outage. */
@@ -109,21 +118,17 @@ export class ReplayPolicy {
     this.chunkEntries = Math.max(1, Math.floor(entries / 2));
   }
 
-  #blameFlush(facts: Omit<DeathFacts, 'alone'>): ReplayVerdict {
+  #blameFlush(facts: HelperFacts): ReplayVerdict {
     this.#flushSuspicion ??= new Suspicion();
-    this.#flushSuspicion.died({ ...facts, alone: true });
+    this.#flushSuspicion.died({ ...facts, alone: true, atSector: 0 });
     return this.#verdict();
   }
 
-  #blame(entry: JournalEntry, facts: Omit<DeathFacts, 'alone'>): ReplayVerdict {
-    if (entry.nrSectors > PIECE_SECTORS) {
-      this.#journal.halve(entry);
-      return undefined;
-    }
+  #blame(entry: JournalEntry, facts: HelperFacts): ReplayVerdict {
     this.#suspect = entry;
     this.#flushSuspicion = undefined;
     entry.suspicion ??= new Suspicion();
-    entry.suspicion.died({ ...facts, alone: true });
+    entry.suspicion.died({ ...facts, alone: true, atSector: entry.startSector });
     return this.#verdict();
   }
 

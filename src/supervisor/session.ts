@@ -50,11 +50,16 @@ export interface SessionHost {
 export interface SessionEnd {
   inFlight: SupervisedIo[];
   queued: SupervisedIo[];
-  /** What the replay of the journal was doing, if it was not done, and from which sector on. */
+  /** What the replay of the journal was doing, if it was not done. */
   replaying: ReplayWork | undefined;
-  replayingAtSector: number;
+  /** The first sector of the write of it that was in the helper; undefined: none was. */
+  replayingAtSector: number | undefined;
   /** Undefined: the end was our own doing, for something that was answered. */
   blame: Omit<DeathFacts, 'atSector'> | undefined;
+}
+
+function isReplayedWrite(io: SupervisedIo): boolean {
+  return io instanceof ReplayIo && io.op === IO_OPS.WRITE;
 }
 
 type Stage = 'control' | 'journal' | 'alone' | 'all' | 'draining' | 'ended';
@@ -171,6 +176,16 @@ export class Session implements AnswerJudge {
     if (wasLone && this.#stage === 'alone') this.#runAlone();
   }
 
+  partSucceeded(io: SupervisedIo, nrSectors: number): boolean {
+    const { writeBack } = this.#disk;
+    this.#noteProgress(io);
+    if (io !== this.#lone) this.#controlled = true;
+    if (io.op !== IO_OPS.WRITE || writeBack === undefined) return true;
+    if (writeBack.isFull) return false;
+    writeBack.written(io, nrSectors, this.#epoch);
+    return true;
+  }
+
   /** The helper has ended. */
   end(): SessionEnd {
     this.#watchdog.cancel();
@@ -189,7 +204,7 @@ export class Session implements AnswerJudge {
       inFlight: inFlight.filter(isClients),
       queued: this.#unadmitted.concat(queued.filter(isClients)),
       replaying: this.#replay?.work,
-      replayingAtSector: inFlight.find((io) => io instanceof ReplayIo)?.lastSector ?? 0,
+      replayingAtSector: inFlight.find(isReplayedWrite)?.lastSector,
       blame: this.#ending === 'ours' ? undefined : facts,
     };
   }

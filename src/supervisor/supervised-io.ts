@@ -8,6 +8,11 @@ import type { Suspicion } from './suspects.js';
 /** Who judges answers: a session, or the replay of the journal in it. */
 export interface AnswerJudge {
   answered(io: SupervisedIo, vixError: number | bigint): void;
+  /**
+   * A part of a request has succeeded, and not its last: `nrSectors` of it, behind those that are
+   * done. Whether they are done for good, and no later helper has to do them again.
+   */
+  partSucceeded(io: SupervisedIo, nrSectors: number): boolean;
 }
 
 /** Where the helper's answers arrive: the window of its session. */
@@ -37,6 +42,8 @@ export abstract class SupervisedIo implements HelperIo {
   sessionFailures = 0;
   /** First sector of the part of it that the library had when its helper ended. */
   lastSector = 0;
+  /** Sectors from its first on that are done for good, if it was cut in parts. */
+  doneSectors = 0;
   /** When it was sent (Clock.nowMs), where somebody must know. */
   sentMs = 0;
   /** The deaths that it was in flight at. */
@@ -49,6 +56,7 @@ export abstract class SupervisedIo implements HelperIo {
   renew(): void {
     this.failedBefore = false;
     this.sessionFailures = 0;
+    this.doneSectors = 0;
     this.suspicion = undefined;
   }
 

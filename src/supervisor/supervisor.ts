@@ -294,7 +294,7 @@ export class Supervisor implements SessionHost {
     this.#session = undefined;
     if (session.hadProgress) this.#policy.progressed();
     if (session.hasHung) this.#deadlines.missed(session.hadProgress);
-    if (blame) writeBack?.replayDied(replaying, { ...blame, atSector: replayingAtSector });
+    if (blame) writeBack?.replayDied(replaying, blame, replayingAtSector);
     this.#replays = inFlight.length;
     this.#diedAtMs = clock.nowMs();
     this.#cause = end.reason;

@@ -1,6 +1,8 @@
 // What one helper has of us: every request passes here on its way in and out. It keeps within what
 // the library can take at once, and repeats, in smaller parts, what the library had no memory for.
-// Each session has one. The rule: nobody above ever sees that a library was out of memory.
+// Each session has one. The rule: nobody above ever sees that a library was out of memory. What a
+// dead helper has done of a request is not done again, or a library that dies more often than a
+// request has parts would never get to its end.
 import { SECTOR_BYTES } from '../base/limits.js';
 import type { Helper } from '../helper/helper.js';
 import { IO_OPS, type IoOpNumber } from '../helper/protocol.js';
@@ -24,12 +26,12 @@ export interface WindowOptions {
 class Part extends SupervisedIo {
   op: IoOpNumber;
   readonly whole: SupervisedIo;
-  doneSectors = 0;
 
   constructor(whole: SupervisedIo) {
     super();
     this.whole = whole;
     this.op = whole.op;
+    this.doneSectors = whole.doneSectors;
   }
 
   /** The next part, of at most `sectorsMax`; false if all is done. */
@@ -81,7 +83,8 @@ export class HelperWindow implements AnswerWindow {
     if (
       this.#queued === 0 &&
       this.#inFlight < limits.depthMax &&
-      io.nrSectors <= limits.requestSectorsMax
+      io.nrSectors <= limits.requestSectorsMax &&
+      io.doneSectors === 0
     ) {
       this.#handOver(io);
       return;
@@ -141,10 +144,10 @@ export class HelperWindow implements AnswerWindow {
     }
   }
 
-  /** `io`, or its next part if it is too long. */
+  /** `io`, or its next part if it is too long or has begun in parts. */
   #cut(io: SupervisedIo): SupervisedIo {
     const { requestSectorsMax } = this.#options.limits;
-    if (io.nrSectors <= requestSectorsMax) return io;
+    if (io.nrSectors <= requestSectorsMax && io.doneSectors === 0) return io;
     const part = io instanceof Part ? io : new Part(io);
     part.window = this;
     part.next(requestSectorsMax);
@@ -152,10 +155,17 @@ export class HelperWindow implements AnswerWindow {
   }
 
   #partDone(part: Part, vixError: number | bigint): void {
-    const { whole } = part;
-    part.doneSectors += part.nrSectors;
-    if (vixError === 0 && part.next(this.#options.limits.requestSectorsMax)) this.#handOver(part);
-    else whole.judge?.answered(whole, vixError);
+    const { whole, nrSectors } = part;
+    const isNext = part.doneSectors === whole.doneSectors;
+    part.doneSectors += nrSectors;
+    if (vixError !== 0 || !part.next(this.#options.limits.requestSectorsMax)) {
+      whole.judge?.answered(whole, vixError);
+      return;
+    }
+    if (isNext && whole.judge?.partSucceeded(whole, nrSectors) === true) {
+      whole.doneSectors = part.doneSectors;
+    }
+    this.#handOver(part);
   }
 
   /** Again, in front of all others. */

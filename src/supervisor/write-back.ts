@@ -99,12 +99,19 @@ export class WriteBack {
       this.policy.flushed();
       this.#flushed();
     } else if (io.op === IO_OPS.WRITE) {
-      const { startSector, nrSectors, arenaOffset, memory } = io;
-      const write = { startSector, nrSectors, arenaOffset, memory, epoch };
-      const sequence = this.journal.add(write);
-      this.lost.covered(startSector, nrSectors, sequence);
-      this.#written();
+      this.written(io, io.nrSectors - io.doneSectors, epoch);
     }
+  }
+
+  /** `nrSectors` of a write, behind those that are done, were written in `epoch`. */
+  written(io: SupervisedIo, nrSectors: number, epoch: number): void {
+    const { doneSectors, memory } = io;
+    const startSector = io.startSector + doneSectors;
+    // Zeroes all come from one place.
+    const arenaOffset = io.arenaOffset + (memory === undefined ? 0 : doneSectors * SECTOR_BYTES);
+    const sequence = this.journal.add({ startSector, nrSectors, arenaOffset, memory, epoch });
+    this.lost.covered(startSector, nrSectors, sequence);
+    this.#flushBeforeFull();
   }
 
   /** A chunk of the journal has been written again and flushed. */
@@ -113,9 +120,13 @@ export class WriteBack {
     this.#flushed();
   }
 
-  /** The helper ended in a replay. */
-  replayDied(work: ReplayWork | undefined, facts: Omit<DeathFacts, 'alone'>): void {
-    this.#judge(this.policy.died(work, facts));
+  /** The helper ended in a replay, with the write from `atSector` on in it, if any. */
+  replayDied(
+    work: ReplayWork | undefined,
+    facts: Omit<DeathFacts, 'alone' | 'atSector'>,
+    atSector: number | undefined,
+  ): void {
+    this.#judge(this.policy.died(work, facts, atSector));
   }
 
   /** A control read has worked in `tookMs`. */
@@ -172,7 +183,7 @@ export class WriteBack {
     this.#idleTimer?.cancel();
   }
 
-  #written(): void {
+  #flushBeforeFull(): void {
     const { journalBytesMax } = this.#options;
     const { bytes, entries } = this.journal;
     if (bytes > journalBytesMax / 2 || entries.length > JOURNAL_ENTRIES_MAX / 2) {

@@ -63,6 +63,8 @@ export interface SimOptions {
   refuse?: Partial<Record<CallOp, number>>;
   /** Calls that are never answered. */
   ignore?: CallOp[];
+  /** It is slow to go: kill() only marks it, until the test has it die(). */
+  lingers?: boolean;
 }
 
 export class SimHelper implements Helper {
@@ -146,6 +148,7 @@ export class SimHelper implements Helper {
 
   kill(reason: string): void {
     this.killedFor ??= reason;
+    if (this.#options.lingers) return;
     this.die(this.killedFor, 'SIGKILL');
   }
 

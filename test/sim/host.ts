@@ -3,6 +3,7 @@
 // long as nobody else has the lock.
 // The rule: the lock is the only fence there is. A new session may not begin before the old process
 // is gone; that is the program's duty, and a violation if it fails in it.
+import { CHUNK_BYTES } from '../../src/base/limits.js';
 import { Violation } from './model.js';
 import type { Random } from './random.js';
 import type { World } from './world.js';
@@ -39,6 +40,7 @@ export class Host {
   readonly #random: Random;
   #session: Session | undefined;
   #landings: Landing[] = [];
+  readonly #writtenChunks = new Set<number>();
   /** Opens are refused until then. */
   downUntilMs = 0;
   lateLanded = 0;
@@ -65,6 +67,18 @@ export class Host {
     }
     this.#session = new Session(this, this.#random);
     return this.#session;
+  }
+
+  /** Chunks that were ever written: offset, length, offset, length, ... in sectors. */
+  allocatedSectors(): number[] {
+    const blocks: number[] = [];
+    const chunkSectors = CHUNK_BYTES / SECTOR_BYTES;
+    for (const chunk of [...this.#writtenChunks].sort((a, b) => a - b)) {
+      const startSector = chunk * chunkSectors;
+      const endSector = Math.min(startSector + chunkSectors, this.durable.length / SECTOR_BYTES);
+      blocks.push(startSector, endSector - startSector);
+    }
+    return blocks;
   }
 
   /** The session was closed; everything of it is there. */
@@ -96,6 +110,7 @@ export class Host {
   #land(sector: number, bytes: Buffer): void {
     const startBytes = sector * SECTOR_BYTES;
     bytes.copy(this.durable, startBytes);
+    this.#writtenChunks.add(Math.floor(startBytes / CHUNK_BYTES));
     this.onWrite(startBytes, startBytes + bytes.length);
   }
 

@@ -135,12 +135,12 @@ export class Model {
     }
   }
 
-  /** A read that began with this key; hand it to readEnds() or readFails(). */
+  /** A read that began with this key; hand it to readEnds() or readIsOver(). */
   readBegins(key: object): void {
     this.#openReads.set(key, this.moment());
   }
 
-  readFails(key: object): void {
+  readIsOver(key: object): void {
     this.#openReads.delete(key);
   }
 
@@ -161,6 +161,27 @@ export class Model {
       );
       if (seen) observe(candidates, seen, beganAt, now);
     });
+  }
+
+  /** A read that began with this key was told that these bytes are zeroes. */
+  zeroesAt(key: object, startBytes: number, endBytes: number): void {
+    const beganAt = this.#openReads.get(key)!;
+    for (let cell = 0; cell < this.#cells.length; cell++) {
+      const start = Math.max(startBytes, this.#cuts[cell]!) - this.#cuts[cell]!;
+      const end = Math.min(endBytes, this.#cuts[cell + 1]!) - this.#cuts[cell]!;
+      if (start >= end) continue;
+      const legal = this.#cells[cell]!.filter(({ hiddenAt }) => hiddenAt > beganAt);
+      const isZero = legal.some(({ write }) => {
+        for (let at = start; at < end; at++) {
+          if (this.#byteOf(write, cell, at) !== 0) return false;
+        }
+        return true;
+      });
+      if (isZero) continue;
+      const allowed = legal.map(({ write }) => write.name).join(' or ');
+      const offsetBytes = this.#cuts[cell]! + start;
+      throw new Violation(`byte ${offsetBytes}: called zero, and it may be ${allowed}`);
+    }
   }
 
   /** A flush that began at `beganAt` has succeeded. Look at durable() then. */

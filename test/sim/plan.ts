@@ -36,6 +36,9 @@ export interface Plan {
   thinkMs: number;
   readShare: number;
   flushShare: number;
+  /** What of the disk is data; and what is only made ready. */
+  extentsShare: number;
+  cacheShare: number;
   fuaShare: number;
   /** The front end stops for a while, this often for each request, and so long. */
   pause: number;
@@ -55,6 +58,8 @@ export interface Plan {
   memory: { requests: number; bytes: number } | undefined;
   /** A sector that kills the library whenever it is touched. */
   poison: number | undefined;
+  /** Every QueryAllocatedBlocks kills the library. */
+  queryKills: boolean;
   ioMs: readonly [number, number];
   flushMs: readonly [number, number];
   /** A flush begins at once, and covers what was there then; requests go on beside it. */
@@ -70,6 +75,8 @@ export interface Plan {
 }
 
 const MIB = 1024 * 1024;
+/** A host that has less can do nothing at all: the program goes down to requests of a page. */
+const MEMORY_BYTES_LEAST = 4096;
 
 /** The rest is as a calm run has it. */
 export function planOf(kind: Kind, random: Random): Plan {
@@ -95,6 +102,8 @@ export function planOf(kind: Kind, random: Random): Plan {
     thinkMs: random.pick([0.1, 1, 5, 100]),
     readShare: random.between(0.1, 0.7),
     flushShare: random.pick([0.01, 0.05, 0.2]),
+    extentsShare: random.pick([0, 0.02, 0.1]),
+    cacheShare: random.pick([0, 0, 0.05]),
     fuaShare: random.pick([0, 0.1, 0.5]),
     pause: random.chance(0.3) ? 0.01 : 0,
     pauseMs: random.pick([10, 1000, 100_000]),
@@ -109,6 +118,7 @@ export function planOf(kind: Kind, random: Random): Plan {
     sessionLoss: 0,
     memory: undefined,
     poison: undefined,
+    queryKills: false,
     ioMs: slow ? [1, 2000] : [0.01, random.pick([0.02, 1, 10])],
     flushMs: slow ? [1, 5000] : [0.1, 5],
     flushOverlaps: random.chance(0.3),
@@ -127,15 +137,11 @@ function failuresOf(plan: Plan, random: Random, slow: boolean): Partial<Plan> {
   const { kind, sizeBytes, isVolatile } = plan;
   const isFrantic = kind === 'frantic';
   const isShort = random.chance(0.2);
-  // Fewer would convict innocents now and then: each dies of chance alone. A host short of memory
-  // takes many calls for one request.
-  const iosPerLife = isShort ? 2000 : random.pick([20, 30, 60, 150]);
+  // Fewer would convict innocents now and then: each dies of chance alone.
+  const iosPerLife = isFrantic ? 2 + random.below(8) : random.pick([20, 30, 60, 150]);
   return {
-    iosPerLife: isFrantic ? 2 + random.below(8) : iosPerLife,
-    msPerLife:
-      random.pick([Infinity, Infinity, isFrantic ? 20 : 500]) *
-      (slow ? 400 : 1) *
-      (isShort ? 100 : 1),
+    iosPerLife,
+    msPerLife: random.pick([Infinity, Infinity, isFrantic ? 20 : 500]) * (slow ? 400 : 1),
     callDeath: often(0.3, 0.05),
     callHang: often(0.2, 0.01),
     hang: often(0.3, 0.003),
@@ -143,9 +149,13 @@ function failuresOf(plan: Plan, random: Random, slow: boolean): Partial<Plan> {
     flushFailure: isVolatile ? often(0.3, 0.05) : 0,
     sessionLoss: often(0.3, 0.003),
     memory: isShort
-      ? { requests: 1 + random.below(8), bytes: Math.ceil(plan.sizeBytes / 16) + 4096 }
+      ? {
+          requests: 1 + random.below(8),
+          bytes: random.pick([MEMORY_BYTES_LEAST, Math.ceil(sizeBytes / 16) + MEMORY_BYTES_LEAST]),
+        }
       : undefined,
     poison: kind === 'poison' ? random.below(sizeBytes / 512) : undefined,
+    queryKills: kind === 'poison' && random.chance(0.3),
     outage: kind === 'outage' ? 0.2 : often(0.3, 0.1),
     ...(kind === 'outage' && { outageMs: 3_600_000 }),
   };

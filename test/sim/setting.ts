@@ -37,6 +37,7 @@ export class Tally {
   /** How many opens there had been when a call hung last. */
   opensAtHang = 0;
   flushes = 0;
+  queries = 0;
   lostReplies = 0;
   failedFlushes = 0;
   lostSessions = 0;

@@ -7,6 +7,7 @@ import {
   type DiskOp,
   DiskRequest,
   type DiskSession,
+  EXTENT_ZERO,
 } from '../../src/disk/disk.js';
 import type { Host } from './host.js';
 import { type Model, Violation, type WriteRecord } from './model.js';
@@ -34,7 +35,7 @@ export interface ClientSetting {
   /** A line for the trace. */
   note: (text: string) => void;
   /** What was answered. */
-  answered: { requests: number; errors: number };
+  answered: { requests: number; errors: number; zeroExtents: number };
 }
 
 export class SimRequest extends DiskRequest {
@@ -46,6 +47,10 @@ export class SimRequest extends DiskRequest {
   state: 'waiting' | 'receiving' | 'running' | 'answered' = 'waiting';
   /** Its connection has gone away. */
   isOrphan = false;
+}
+
+function isChanging({ op }: SimRequest): boolean {
+  return op === 'write' || op === 'zero';
 }
 
 /** The disk gives back what it was given. */
@@ -166,20 +171,28 @@ export class SimClient implements DiskClient {
     }
   }
 
+  #newOp(): DiskOp {
+    const { plan } = this.#setting;
+    if (this.#random.chance(plan.flushShare)) return 'flush';
+    if (this.#random.chance(plan.extentsShare)) return 'extents';
+    if (this.#random.chance(plan.cacheShare)) return 'cache';
+    if (this.#random.chance(plan.readShare)) return 'read';
+    return this.#random.chance(0.25) ? 'zero' : 'write';
+  }
+
   #newRequest(): SimRequest {
     const { plan, model } = this.#setting;
     const request = new SimRequest();
-    const isFlush = this.#random.chance(plan.flushShare);
-    const changing: DiskOp = this.#random.chance(0.25) ? 'zero' : 'write';
-    request.op = isFlush ? 'flush' : this.#random.chance(plan.readShare) ? 'read' : changing;
+    request.op = this.#newOp();
     request.name = `${this.#name}.${++this.#count} ${request.op}`;
-    if (isFlush) return request;
+    if (request.op === 'flush') return request;
     const cells = 1 + this.#random.below(Math.min(plan.cellsMax, model.cellCount));
     request.firstCell = this.#random.below(model.cellCount - cells + 1);
     request.endCell = request.firstCell + cells;
     request.offsetBytes = model.offsetOf(request.firstCell);
     request.lengthBytes = model.lengthOf(request.firstCell, request.endCell);
-    request.fua = request.op !== 'read' && this.#random.chance(plan.fuaShare);
+    request.fua = isChanging(request) && this.#random.chance(plan.fuaShare);
+    request.extentsMax = 1 + this.#random.below(8);
     const flag = request.fua ? ' FUA' : '';
     request.name += `${flag} ${request.offsetBytes}+${request.lengthBytes}`;
     return request;
@@ -188,8 +201,8 @@ export class SimClient implements DiskClient {
   #begin(request: SimRequest): void {
     const { model, note } = this.#setting;
     note(`${request.name} begins`);
-    if (request.op === 'read') model.readBegins(request);
-    else if (request.op === 'flush') request.beganAt = model.moment();
+    if (request.op === 'flush') request.beganAt = model.moment();
+    else if (!isChanging(request)) model.readBegins(request);
     else {
       const bytes =
         request.op === 'write' ? payloadOf(request.lengthBytes, this.#random) : undefined;
@@ -243,7 +256,7 @@ export class SimClient implements DiskClient {
       this.#open.delete(request);
       this.#setting.flushing.delete(request);
       if (request.write) this.#setting.model.writeNeverWas(request.write);
-      else this.#setting.model.readFails(request);
+      else this.#setting.model.readIsOver(request);
       this.#sessionOf(request).abandon(request);
     }
     this.#waiting = undefined;
@@ -255,12 +268,14 @@ export class SimClient implements DiskClient {
   #judge(request: SimRequest): void {
     const { model, host } = this.#setting;
     const failed = request.error !== undefined;
-    if (request.op === 'read') {
-      if (failed) model.readFails(request);
-      else {
-        const bytes = Buffer.concat(request.pieces);
-        model.readEnds(request, request.firstCell, request.endCell, bytes);
-      }
+    if (request.op === 'read' && !failed) {
+      const bytes = Buffer.concat(request.pieces);
+      model.readEnds(request, request.firstCell, request.endCell, bytes);
+    } else if (request.op === 'extents' && !failed) {
+      this.#judgeExtents(request);
+      model.readIsOver(request);
+    } else if (request.op === 'read' || request.op === 'extents' || request.op === 'cache') {
+      model.readIsOver(request);
     } else if (request.op === 'flush') {
       if (failed) return;
       model.flushEnds(request.beganAt);
@@ -268,6 +283,25 @@ export class SimClient implements DiskClient {
     } else {
       model.writeEnds(request.write!, { failed, fua: request.fua });
       if (request.fua && !failed) model.durable(host.durable);
+    }
+  }
+
+  /** What is called zero must read as zeroes; the rest may be anything. */
+  #judgeExtents(request: SimRequest): void {
+    const { extents, lengthBytes, offsetBytes } = request;
+    let atBytes = offsetBytes;
+    for (let i = 0; i < extents.length; i += 2) {
+      const [extentBytes = 0, state = 0] = [extents[i], extents[i + 1]];
+      if (extentBytes <= 0) throw new Violation('an extent is empty');
+      const endBytes = atBytes + extentBytes;
+      if ((state & EXTENT_ZERO) !== 0) {
+        this.#setting.model.zeroesAt(request, atBytes, endBytes);
+        this.#setting.answered.zeroExtents++;
+      }
+      atBytes = endBytes;
+    }
+    if (atBytes === offsetBytes || atBytes > offsetBytes + lengthBytes) {
+      throw new Violation(`extents of ${atBytes - offsetBytes} bytes`);
     }
   }
 }

@@ -24,6 +24,8 @@ const VIX_E_FILE_ALREADY_LOCKED = 15;
 const VIX_E_HOST_CONNECTION_LOST = 36;
 const VIX_E_HOST_SERVER_NOT_AVAILABLE = 14015;
 
+const FUNCTIONS = ['Flush', 'QueryAllocatedBlocks'];
+
 /** From one end of the control stream to the other. */
 const STREAM_MS = 0.02;
 
@@ -311,8 +313,6 @@ export class SimProcess implements Helper {
       io.startSector <= poison &&
       poison < io.startSector + io.nrSectors;
     if (--this.#iosLeft > 0 && !isPoisoned) return undefined;
-    // What a poisoned sector is to blame for happens before its answer.
-    if (isPoisoned) return this.#random.pick(['before', 'inside', 'unanswered'] as const);
     return this.#random.pick(['before', 'inside', 'unanswered', 'answered'] as const);
   }
 
@@ -343,7 +343,8 @@ export class SimProcess implements Helper {
 
   #runCall(op: CallOp, answer: (result: unknown) => void): void {
     const { plan, world, tally } = this.#setting;
-    if (this.#random.chance(plan.callDeath)) {
+    const isDeadly = op === 'ALLOCATED_BLOCKS' && plan.queryKills;
+    if (isDeadly || this.#random.chance(plan.callDeath)) {
       this.#die('SIGSEGV');
       return;
     }
@@ -384,7 +385,7 @@ export class SimProcess implements Helper {
     const { host } = this.#setting;
     switch (op) {
       case 'HELLO':
-        return { library: '/sim', libraryVersion: 8, functions: ['Flush'], transportModes: 'file' };
+        return { library: '/sim', libraryVersion: 8, functions: FUNCTIONS, transportModes: 'file' };
       case 'CONNECT':
         this.#isSessionLost = false;
         return {};
@@ -401,7 +402,7 @@ export class SimProcess implements Helper {
           parentFileNameHint: undefined,
         };
       case 'ALLOCATED_BLOCKS':
-        return { blocks: [0, host.durable.length / SECTOR_BYTES] };
+        return this.#allocated();
       case 'CREATE':
         return {};
       case 'CLOSE':
@@ -411,6 +412,16 @@ export class SimProcess implements Helper {
       case 'PING':
         return this.#pong();
     }
+  }
+
+  /** What is on the disk; not what the library still holds, as with VDDK. */
+  #allocated(): Calls['ALLOCATED_BLOCKS']['result'] | HelperCallError {
+    const { host, tally } = this.#setting;
+    if (this.#session === undefined) {
+      return refusal('QueryAllocatedBlocks', VIX_E_HOST_CONNECTION_LOST);
+    }
+    tally.queries++;
+    return { blocks: host.allocatedSectors() };
   }
 
   #open(): Calls['OPEN']['result'] | HelperCallError {

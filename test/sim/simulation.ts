@@ -29,6 +29,7 @@ export interface Outcome {
   tally: Tally;
   requests: number;
   errors: number;
+  zeroExtents: number;
   bytesVerified: number;
   lateLanded: number;
   lateFenced: number;
@@ -67,7 +68,7 @@ class Run {
   readonly #random: Random;
   readonly #hash = createHash('sha256');
   readonly #trace: string[] = [];
-  readonly #answered = { requests: 0, errors: 0 };
+  readonly #answered = { requests: 0, errors: 0, zeroExtents: 0 };
   readonly #flushing = new Set<SimRequest>();
   /** What was being flushed when a flush failed: it may not be hit by another one. */
   #hit: readonly SimRequest[] = [];

@@ -5,7 +5,7 @@ import { Journal, type JournalEntry } from '../../src/supervisor/journal.js';
 import { ReplayPolicy } from '../../src/supervisor/replay-policy.js';
 import type { DeathFacts } from '../../src/supervisor/suspects.js';
 
-const CRASH: Omit<DeathFacts, 'alone'> = { controlled: true, hungMs: undefined, atSector: 8 };
+const CRASH: Omit<DeathFacts, 'alone' | 'atSector'> = { controlled: true, hungMs: undefined };
 
 function setUp(entries: number, nrSectors = 8) {
   const journal = new Journal(() => undefined);
@@ -83,6 +83,28 @@ t.test('a long run of zeroes is halved before it is blamed', (t) => {
     [3072, 3072, 6144],
     'no entry is shorter or longer than before, all in all',
   );
+  t.end();
+});
+
+t.test('an entry that died in its second part is halved, down to one part, not blamed', (t) => {
+  const { journal, policy, first } = setUp(1, 64);
+  const [{ memory }] = journal.entries as [JournalEntry];
+  policy.died({ op: 'write', entry: first() }, CRASH);
+  t.equal(policy.chunkEntries, 1);
+  for (let n = 0; n < CONVICTION_DEATHS - 1; n++) {
+    policy.died({ op: 'write', entry: first() }, CRASH, 0);
+  }
+  t.equal(policy.died({ op: 'write', entry: first() }, CRASH, 8), undefined);
+  t.match(journal.entries, [
+    { startSector: 0, nrSectors: 32, arenaOffset: 0, memory },
+    { startSector: 32, nrSectors: 32, arenaOffset: 32 * 512, memory },
+  ]);
+  t.equal(first().suspicion, undefined, 'what the whole was suspected of is forgotten');
+  journal.remove(first());
+  t.ok(journal.holds(memory!), 'the other half needs its bytes');
+  t.equal(journal.bytes, 32 * 512);
+  journal.remove(first());
+  t.notOk(journal.holds(memory!));
   t.end();
 });
 

@@ -11,9 +11,11 @@ import { TestIo } from '../lib/sim-supervisor.js';
 
 const NO_MEMORY = 2;
 
-function setUp() {
+/** `areForGood`: what a part has done need not be done again. */
+function setUp(areForGood = true) {
   const helper = new SimHelper({ event: () => undefined });
   const limits = new RequestLimits();
+  const parts: [TestIo, number][] = [];
   const answers: [TestIo, number | bigint][] = [];
   const events: string[] = [];
   const window = new HelperWindow({
@@ -26,6 +28,10 @@ function setUp() {
   });
   const judge = {
     answered: (io: TestIo, vixError: number | bigint) => answers.push([io, vixError]),
+    partSucceeded: (io: TestIo, nrSectors: number) => {
+      parts.push([io, nrSectors]);
+      return areForGood;
+    },
   };
   const send = (startSector: number, nrSectors: number, op = IO_OPS.WRITE as TestIo['op']) => {
     const io = new TestIo(startSector, op, nrSectors);
@@ -36,7 +42,7 @@ function setUp() {
   };
   const sectors = (): number[][] =>
     helper.inFlight.map(({ startSector, nrSectors }) => [startSector, nrSectors]);
-  return { helper, limits, window, send, sectors, answers, events };
+  return { helper, limits, window, send, sectors, answers, events, parts };
 }
 
 t.test('each answer reaches its judge once, and the window is idle after the last', (t) => {
@@ -90,6 +96,35 @@ t.test('without memory a request comes again, smaller, part by part, and its jud
   t.same(answers, [[io, 0]]);
   t.end();
 });
+
+for (const areForGood of [true, false]) {
+  const what = areForGood ? 'goes on where it was' : 'begins anew, if nobody remembers its parts';
+  t.test(`a request in parts ${what}, in the next helper`, (t) => {
+    const old = setUp(areForGood);
+    const io = old.send(100, 64);
+    for (const size of [64, 32]) {
+      t.same(old.sectors(), [[100, size]]);
+      old.helper.answer(NO_MEMORY);
+    }
+    t.same(old.sectors(), [[100, 16]]);
+    old.helper.answer();
+    old.helper.answer();
+    t.same(old.parts, areForGood ? [[io, 16], [io, 16]] : [[io, 16]]);
+    t.same(old.window.takeAll(), { inFlight: [io], queued: [] });
+    t.equal(io.lastSector, 132, 'what its helper died of, if it did');
+
+    const next = setUp(areForGood);
+    next.limits.requestSectorsMax = areForGood ? 4096 : 8;
+    next.window.send(io);
+    t.same(next.sectors(), [areForGood ? [132, 32] : [100, 8]]);
+    t.equal(next.helper.inFlight[0]?.arenaOffset, (areForGood ? 132 : 100) * 512);
+    while (next.helper.inFlight.length > 0) next.helper.answer();
+    t.same(old.answers, [[io, 0]], 'its judge is told, once');
+    io.renew();
+    t.equal(io.doneSectors, 0, 'the next request of this record has nothing done');
+    t.end();
+  });
+}
 
 t.test('a part that fails for another reason fails the whole, at once', (t) => {
   const { helper, send, sectors, answers } = setUp();
