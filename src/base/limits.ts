@@ -106,6 +106,8 @@ export const REQUEST_TIMEOUT_MS_MIN = 100;
 export const QUERY_TIMEOUT_FACTOR = 5;
 /** Init, connect, open, flush and close, too: a vCenter may take minutes. */
 export const CALL_TIMEOUT_FACTOR = 10;
+/** Starting a helper and its InitEx at least, for a busy machine with a short --request-timeout. */
+export const START_TIMEOUT_MS_MIN = 20_000;
 /** CREATE: a flat disk of many TiB is written whole; Ctrl-C ends it sooner. */
 export const CREATE_TIMEOUT_MS = 24 * 3_600_000;
 /** A clean stop: in-flight requests, the last flush and the close together. */

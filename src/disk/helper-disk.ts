@@ -20,6 +20,7 @@ import type { Helper, HelperListener } from '../helper/helper.js';
 import type { JournalEntry } from '../supervisor/journal.js';
 import type { ErrorPolicy } from '../supervisor/error-policy.js';
 import type { SessionFacts } from '../supervisor/open-session.js';
+import type { Logins } from '../supervisor/logins.js';
 import { RangeLock } from '../supervisor/range-lock.js';
 import { Quarantine } from '../supervisor/quarantine.js';
 import { Supervisor } from '../supervisor/supervisor.js';
@@ -64,7 +65,8 @@ export interface HelperDiskOptions {
   random: () => number;
   /** How long close() may wait for the helper before it gives up. */
   closeTimeoutMs: number;
-  /** These four are SupervisorOptions'. */
+  /** These five are SupervisorOptions'. */
+  logins: Logins;
   requestTimeoutMs: number;
   recoveryTimeoutMs: number;
   spare: boolean;
@@ -122,6 +124,7 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
     requestTimeoutMs: options.requestTimeoutMs,
     recoveryTimeoutMs: options.recoveryTimeoutMs,
     spare: options.spare,
+    logins: options.logins,
     quarantine,
     scratchOffsetBytes: arenas.scratchOffsetBytes,
     ...(writeBack && { writeBack }),

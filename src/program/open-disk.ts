@@ -6,6 +6,7 @@ import type { Log } from '../base/log.js';
 import { EXTENT_HOLE, EXTENT_ZERO } from '../disk/disk.js';
 import { type HelperDisk, openHelperDisk } from '../disk/helper-disk.js';
 import { startHelper } from '../helper/live-helper.js';
+import { Logins } from '../supervisor/logins.js';
 import { vixErrorPolicy } from '../vddk/errors.js';
 import { findLibraries, type Libraries, type LibrarySearch } from '../vddk/libraries.js';
 import type { DebugFlags } from '../vddk/debug-flags.js';
@@ -48,6 +49,9 @@ export interface OpenedDisk {
   disk: HelperDisk;
   engine: string;
 }
+
+/** Of all disks of this program: their parameters name one account. */
+const logins = new Logins();
 
 /** Where the library is looked for, for these parameters on this machine. */
 export function librarySearch(
@@ -125,6 +129,7 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       requestTimeoutMs: options.requestTimeoutMs,
       recoveryTimeoutMs: options.recoveryTimeoutMs,
       spare: options.spare,
+      logins,
       errors: vixErrorPolicy,
       holeState: holeStateOf(libraries.engine, options.singleLink),
     });

@@ -7,6 +7,7 @@ import {
   QUERY_TIMEOUT_FACTOR,
   RECOVERY_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
+  START_TIMEOUT_MS_MIN,
 } from '../base/limits.js';
 
 /** Calls that do a request's work; all others do a session's. */
@@ -42,7 +43,12 @@ export class Deadlines {
     return this.#times(CALL_TIMEOUT_FACTOR);
   }
 
-  /** The same as asked for, whatever has doubled since. */
+  /** For HELLO: however short the others are, a busy machine must be able to start a process. */
+  get startMs(): number {
+    return Math.max(this.callMs, START_TIMEOUT_MS_MIN);
+  }
+
+  /** callMs as asked for, whatever has doubled since. */
   get plainCallMs(): number {
     return Math.min(this.#requestTimeoutMs * CALL_TIMEOUT_FACTOR, this.#maxMs);
   }
@@ -50,6 +56,7 @@ export class Deadlines {
   /** For the call of this name, `VixDiskLib_Flush` for one. */
   ofCall(name: string): number {
     if (REQUEST_CALLS.has(name)) return this.requestMs;
+    if (name === 'VixDiskLib_InitEx') return this.startMs;
     return name === 'VixDiskLib_QueryAllocatedBlocks'
       ? this.#times(QUERY_TIMEOUT_FACTOR)
       : this.callMs;

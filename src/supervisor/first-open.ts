@@ -3,11 +3,12 @@
 // host that is just restarting.
 // The rule: when it rejects, no helper of it is left.
 import type { Clock } from '../base/clock.js';
-import { messageOf } from '../base/errors.js';
+import { messageOf, VddkNbdError } from '../base/errors.js';
 import { START_ATTEMPTS_MAX, START_RETRY_MS } from '../base/limits.js';
 import { type Helper, HelperCallError, type HelperEnd } from '../helper/helper.js';
 import type { ErrorPolicy } from './error-policy.js';
 import type { LibraryVoice } from './library-voice.js';
+import type { Logins } from './logins.js';
 import type { SessionFacts } from './open-session.js';
 import { RestartPolicy } from './restart-policy.js';
 
@@ -34,6 +35,7 @@ export interface OpenAttempt {
 export interface FirstOpenOptions {
   clock: Clock;
   errors: ErrorPolicy;
+  logins: Logins;
   /** Numbers in [0, 1), for the jitter. */
   random: () => number;
   voice: LibraryVoice;
@@ -42,18 +44,23 @@ export interface FirstOpenOptions {
 /** Resolves with what the disk is; `attempt` starts one helper. Rejects with OpenFailure. */
 export async function firstOpen(
   attempt: () => OpenAttempt,
-  { clock, errors, random, voice }: FirstOpenOptions,
+  { clock, errors, logins, random, voice }: FirstOpenOptions,
 ): Promise<SessionFacts> {
+  if (logins.delayMs(clock.nowMs()) !== 0) throw new OpenFailure(rejectedLately(), []);
   const policy = new RestartPolicy(random, START_RETRY_MS);
   let crashes = 0;
   for (;;) {
     const { helper, facts } = attempt();
+    logins.begins(clock.nowMs());
     try {
-      return await facts;
+      const opened = await facts;
+      logins.accepted();
+      return opened;
     } catch (thrown) {
       helper.kill('its disk could not be opened');
       const isCrash = hasCrashed(await helper.ended, thrown);
       if (isCrash) crashes++;
+      if (isRejected(thrown, errors)) logins.rejected(clock.nowMs());
       const isPassing = isCrash ? crashes < START_ATTEMPTS_MAX : passes(thrown, errors);
       const delayMs = isPassing ? policy.failed(clock.nowMs()) : undefined;
       if (delayMs === undefined) throw new OpenFailure(thrown, voice.release());
@@ -71,6 +78,18 @@ function hasCrashed({ exitCode = 0, signal }: HelperEnd, thrown: unknown): boole
   if (thrown instanceof HelperCallError) return false;
   if (signal !== undefined) return signal !== 'SIGKILL';
   return exitCode > 0 && exitCode !== EXIT_VIOLATION;
+}
+
+/** For a client of a second disk, whose login would fail as that of the first one did. */
+function rejectedLately(): VddkNbdError {
+  return new VddkNbdError('START', 'the host has just rejected the login of another disk', {
+    hint: 'It is asked again ten seconds later at the earliest, or the account would be locked.',
+  });
+}
+
+/** Whether the host refused who we are. */
+export function isRejected(thrown: unknown, errors: ErrorPolicy): boolean {
+  return thrown instanceof HelperCallError && errors.isRejectedLogin(thrown.vixError);
 }
 
 function passes(thrown: unknown, errors: ErrorPolicy): boolean {

@@ -1,11 +1,14 @@
 // Lost ranges: acknowledged writes that no helper could repeat. Reads touching them fail, and every
 // flush of the disk, until later writes cover them and are flushed. Pure; one per disk.
-// The rule: a range is lost until the write that covers it has left the journal by a flush.
+// The rule: a range is lost until the write that covers it has left the journal by a flush; only a
+// write that is newer than the lost one covers it, in whatever order they are found to be lost.
 import type { JournalEntry } from './journal.js';
 
 interface LostRange {
   startSector: number;
   endSector: number;
+  /** The journal's number of the newest write that was lost here. */
+  sequence: number;
   /** The journal's number of the write that covers it; undefined: none has. */
   coveredBy: number | undefined;
 }
@@ -19,18 +22,25 @@ export class LostRanges {
   }
 
   /** An acknowledged write can't be repeated. */
-  add({ startSector, nrSectors }: Pick<JournalEntry, 'startSector' | 'nrSectors'>): void {
+  add(entry: Pick<JournalEntry, 'startSector' | 'nrSectors' | 'sequence'>): void {
+    const { startSector, nrSectors, sequence } = entry;
     const endSector = startSector + nrSectors;
-    this.#cut(startSector, endSector);
-    this.#ranges.push({ startSector, endSector, coveredBy: undefined });
+    const known = this.#cut(startSector, endSector);
+    this.#ranges.push({ startSector, endSector, sequence, coveredBy: undefined });
+    for (const range of known) {
+      const isNewer = range.sequence > sequence || (range.coveredBy ?? 0) > sequence;
+      if (!isNewer) continue;
+      this.#cut(range.startSector, range.endSector);
+      this.#ranges.push({ ...range, sequence: Math.max(range.sequence, sequence) });
+    }
   }
 
-  /** A later write has succeeded; it is the journal's entry number `sequence`. */
+  /** A write is in the journal, as number `sequence`. */
   covered(startSector: number, nrSectors: number, sequence: number): void {
     if (this.isEmpty) return;
-    const endSector = startSector + nrSectors;
-    for (const { startSector: start, endSector: end } of this.#cut(startSector, endSector)) {
-      this.#ranges.push({ startSector: start, endSector: end, coveredBy: sequence });
+    for (const range of this.#cut(startSector, startSector + nrSectors)) {
+      const isNewest = sequence > range.sequence && sequence > (range.coveredBy ?? 0);
+      this.#ranges.push(isNewest ? { ...range, coveredBy: sequence } : range);
     }
   }
 

@@ -56,7 +56,7 @@ export class Opener {
    * Rejects with HelperCallError if the library or helper refuses, VddkNbdError if it ends first.
    */
   hello(helper: Helper): Promise<HelloResult> {
-    return this.#call(helper, 'HELLO', this.#params.hello);
+    return this.#call(helper, 'HELLO', this.#params.hello, this.#deadlines.startMs);
   }
 
   /** Opens the disk in a helper that has said hello; rejects like hello(). */

@@ -3,9 +3,6 @@
 // dies on the first read must not be restarted in a tight loop.
 import {
   ANOTHER_DISK_PAUSE_MS,
-  LOGIN_PAUSE_MS,
-  LOGIN_REJECTIONS_MAX,
-  LOGIN_RETRY_MS,
   RECOVERY_TIMEOUT_MS,
   RESTART_BACKOFF_MAX_MS,
   RESTART_BACKOFF_MIN_MS,
@@ -17,8 +14,6 @@ export class RestartPolicy {
   readonly #recoveryTimeoutMs: number;
   #failures = 0;
   #failingSinceMs: number | undefined;
-  #rejections = 0;
-  #rejectedMs = -Infinity;
   #anotherDiskMs = -Infinity;
 
   /** `random` gives numbers in [0, 1), for the jitter. */
@@ -41,7 +36,6 @@ export class RestartPolicy {
   progressed(): void {
     this.#failures = 0;
     this.#failingSinceMs = undefined;
-    this.#rejections = 0;
   }
 
   /**
@@ -58,17 +52,6 @@ export class RestartPolicy {
     return this.#recoveryTimeoutMs - (nowMs - (this.#failingSinceMs ?? nowMs));
   }
 
-  /**
-   * The host rejected our login. Returns the delay before we ask again, or undefined: it has done
-   * so often enough to mean it, and asking on would lock the account.
-   */
-  rejected(nowMs: number): number | undefined {
-    this.#failingSinceMs ??= nowMs;
-    this.#rejections++;
-    this.#rejectedMs = nowMs;
-    return this.#rejections < LOGIN_REJECTIONS_MAX ? LOGIN_RETRY_MS : undefined;
-  }
-
   /** Another disk was found in the place of ours. */
   foundAnotherDisk(nowMs: number): void {
     this.#anotherDiskMs = nowMs;
@@ -76,8 +59,7 @@ export class RestartPolicy {
 
   /** After giving up: whether a new request is worth a new attempt now. */
   mayTryAgain(nowMs: number): boolean {
-    if (nowMs - this.#anotherDiskMs < ANOTHER_DISK_PAUSE_MS) return false;
-    return this.#rejections < LOGIN_REJECTIONS_MAX || nowMs - this.#rejectedMs >= LOGIN_PAUSE_MS;
+    return nowMs - this.#anotherDiskMs >= ANOTHER_DISK_PAUSE_MS;
   }
 
   /** A new attempt after giving up: its time for recovery begins now. */

@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../base/clock.js';
 import { invariant, messageOf } from '../base/errors.js';
 import { SPARE_DELAY_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
-import { type Helper, HelperCallError, type HelperEnd } from '../helper/helper.js';
+import type { Helper, HelperEnd } from '../helper/helper.js';
 import type { HelperListener } from '../helper/helper.js';
 import { type AllocatedBlocksParams, IO_OPS } from '../helper/protocol.js';
 import { Backlog } from './backlog.js';
@@ -16,8 +16,9 @@ import { Counters } from './counters.js';
 import { startDeadline } from './deadline.js';
 import { Deadlines } from './deadlines.js';
 import type { ErrorPolicy } from './error-policy.js';
-import { firstOpen, type OpenAttempt, OpenFailure } from './first-open.js';
+import { firstOpen, isRejected, type OpenAttempt, OpenFailure } from './first-open.js';
 import { LibraryVoice } from './library-voice.js';
+import type { Logins } from './logins.js';
 import { Opener, type SessionFacts, type SessionParams } from './open-session.js';
 import { BlocksQuery } from './own-calls.js';
 import { Quarantine } from './quarantine.js';
@@ -28,6 +29,9 @@ import { type DiskState, Session, type SessionHost, VIX_E_FAIL } from './session
 import { type Greeted, Spare } from './spare.js';
 import type { SupervisedIo } from './supervised-io.js';
 import { describeRange, type WriteBack } from './write-back.js';
+
+/** Why a disk waits that has not asked itself. */
+const LOGIN_REJECTED = 'the login of another disk was rejected';
 
 /** What the log calls an operation. */
 const OP_NAMES = { [IO_OPS.READ]: 'a read', [IO_OPS.WRITE]: 'a write', [IO_OPS.FLUSH]: 'a flush' };
@@ -51,6 +55,8 @@ export interface SupervisorOptions {
   /** Whether a spare helper stands by. */
   spare: boolean;
   quarantine: Quarantine;
+  /** Shared by all disks that log in with the same account. */
+  logins: Logins;
   /** A page of the read arena that is nobody's. */
   scratchOffsetBytes: number;
   /** For a library that may forget writes when its process dies: what remembers them. */
@@ -129,7 +135,7 @@ export class Supervisor implements SessionHost {
   /** Opens the disk for the first time. Rejects with OpenFailure; then nothing is left behind. */
   async open(): Promise<SessionFacts> {
     invariant(this.#state === 'new', 'a supervisor is opened once');
-    const { clock, errors, fileIdentity, log, random, writeBack } = this.#options;
+    const { clock, errors, fileIdentity, log, logins, random, writeBack } = this.#options;
     this.#voice.collect();
     const attempt = (): OpenAttempt => {
       const greeted = this.#greet();
@@ -138,7 +144,8 @@ export class Supervisor implements SessionHost {
       return { helper: greeted.helper, facts };
     };
     try {
-      this.#facts = await firstOpen(attempt, { clock, errors, random, voice: this.#voice });
+      const voice = this.#voice;
+      this.#facts = await firstOpen(attempt, { clock, errors, logins, random, voice });
       this.#identity = { info: this.#facts.info, file: fileIdentity() };
     } catch (thrown) {
       this.#state = 'closed';
@@ -170,7 +177,7 @@ export class Supervisor implements SessionHost {
     }
     this.#disk.backlog.wait(io);
     if (this.#failing) return;
-    if (this.#state === 'given up' && this.#policy.mayTryAgain(nowMs)) {
+    if (this.#state === 'given up' && this.#mayTryAgain(nowMs)) {
       this.#state = 'opening';
       this.#policy.renewed();
       this.#scheduleRestart('a new request', this.#policy.failed(nowMs));
@@ -179,6 +186,12 @@ export class Supervisor implements SessionHost {
         this.#failWaiting();
       });
     }
+  }
+
+  /** After giving up: whether a request is worth a new attempt. */
+  #mayTryAgain(nowMs: number): boolean {
+    const { logins } = this.#options;
+    return this.#policy.mayTryAgain(nowMs) && logins.delayMs(nowMs) !== undefined;
   }
 
   /**
@@ -369,6 +382,13 @@ export class Supervisor implements SessionHost {
   }
 
   async #restart(): Promise<void> {
+    const { clock, logins } = this.#options;
+    const waitMs = logins.delayMs(clock.nowMs());
+    if (waitMs !== 0) {
+      this.#scheduleRestart(LOGIN_REJECTED, waitMs);
+      return;
+    }
+    logins.begins(clock.nowMs());
     this.#attemptMs = this.#options.clock.nowMs();
     const spare = this.#spare.take();
     const { helper, hello } = spare ?? this.#greet();
@@ -385,13 +405,14 @@ export class Supervisor implements SessionHost {
       return;
     }
     if (this.#isClosed()) return;
+    logins.accepted();
     this.#logRestart(spare !== undefined);
     this.#begin(helper);
     if (this.#options.spare) this.#spare.prepare(0);
   }
 
   #notOpened(helper: Helper, thrown: unknown): void {
-    const { clock, errors, log, name } = this.#options;
+    const { clock, errors, log, logins, name } = this.#options;
     this.#helper = undefined;
     const reason = messageOf(thrown);
     log.warning(`${name}: opening it again: ${reason}`);
@@ -399,8 +420,9 @@ export class Supervisor implements SessionHost {
     if (thrown instanceof AnotherDisk) {
       this.#policy.foundAnotherDisk(clock.nowMs());
       this.#giveUp(reason);
-    } else if (thrown instanceof HelperCallError && errors.isRejectedLogin(thrown.vixError)) {
-      this.#scheduleRestart(reason, this.#policy.rejected(clock.nowMs()));
+    } else if (isRejected(thrown, errors)) {
+      this.#policy.failed(clock.nowMs());
+      this.#scheduleRestart(reason, logins.rejected(clock.nowMs()));
     } else {
       this.#scheduleRestart(reason, this.#policy.failed(clock.nowMs()));
     }

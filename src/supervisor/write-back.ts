@@ -157,7 +157,7 @@ export class WriteBack {
     this.journal.remove(entry);
     // What was written over it later is in the journal.
     for (const { startSector, nrSectors, sequence } of this.journal.entries) {
-      if (sequence > entry.sequence) this.lost.covered(startSector, nrSectors, sequence);
+      this.lost.covered(startSector, nrSectors, sequence);
     }
     log.error(`${name}: lost: ${describeRange(entry)}: ${why}`);
   }

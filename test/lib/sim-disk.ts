@@ -5,6 +5,7 @@ import type { Log } from '../../src/base/log.js';
 import type { DiskClient, DiskOp, DiskSession } from '../../src/disk/disk.js';
 import { DiskRequest } from '../../src/disk/disk.js';
 import { type HelperDisk, openHelperDisk } from '../../src/disk/helper-disk.js';
+import { Logins } from '../../src/supervisor/logins.js';
 import { vixErrorPolicy } from '../../src/vddk/errors.js';
 import { MemoryBacking, MemoryHelper } from './memory-helper.js';
 import { ManualClock, settle, type SimOptions } from './sim-helper.js';
@@ -61,6 +62,7 @@ export async function setUp(
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
     spare: false,
+    logins: new Logins(),
     errors: vixErrorPolicy,
     holeState: () => options.holeState ?? 0,
   });

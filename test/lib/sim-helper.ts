@@ -153,11 +153,11 @@ export class SimHelper implements Helper {
   }
 
   /** The process ends on its own. */
-  die(reason: string, signal: string | undefined = 'SIGSEGV'): void {
+  die(reason: string, signal: string | undefined = 'SIGSEGV', exitCode?: number): void {
     if (this.#gone) return;
     this.#gone = true;
     for (const reject of this.#rejects) reject(new VddkNbdError('HELPER', reason));
-    this.#resolveEnded({ reason, exitCode: undefined, signal });
+    this.#resolveEnded({ reason, exitCode, signal: exitCode === undefined ? signal : undefined });
   }
 
   endInput(): void {

@@ -4,6 +4,7 @@ import { RECOVERY_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from '../../src/base/limits.j
 import { createLog } from '../../src/base/log.js';
 import { IO_OPS, type IoOpNumber } from '../../src/helper/protocol.js';
 import { Journal } from '../../src/supervisor/journal.js';
+import { Logins } from '../../src/supervisor/logins.js';
 import { Quarantine } from '../../src/supervisor/quarantine.js';
 import { SupervisedIo } from '../../src/supervisor/supervised-io.js';
 import { Supervisor } from '../../src/supervisor/supervisor.js';
@@ -39,10 +40,13 @@ export interface SupervisorSetUp {
   /** The library forgets writes that it has not flushed. */
   isVolatile?: boolean;
   spare?: boolean;
+  /** Default: its own. */
+  logins?: Logins;
 }
 
 export function setUpSupervisor(options: SupervisorSetUp = {}) {
   const { plan = () => ({}), fileIdentity = () => '', isVolatile = false, spare = false } = options;
+  const { logins = new Logins() } = options;
   const helpers: SimHelper[] = [];
   const clock = new ManualClock();
   const lines: string[] = [];
@@ -89,6 +93,7 @@ export function setUpSupervisor(options: SupervisorSetUp = {}) {
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
     spare,
+    logins,
     quarantine,
     scratchOffsetBytes: SCRATCH_OFFSET_BYTES,
     ...(isVolatile && { writeBack }),

@@ -6,6 +6,7 @@ import { RECOVERY_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from '../../src/base/limits.j
 import { createLog } from '../../src/base/log.js';
 import { type HelperDisk, openHelperDisk } from '../../src/disk/helper-disk.js';
 import { EXTENT_HOLE, EXTENT_ZERO } from '../../src/disk/disk.js';
+import { Logins } from '../../src/supervisor/logins.js';
 import { vixErrorPolicy } from '../../src/vddk/errors.js';
 import { Excuses } from './excuses.js';
 import { Host } from './host.js';
@@ -175,6 +176,7 @@ class Run {
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
       spare: this.#plan.spare,
+      logins: new Logins(),
       holeState: () => EXTENT_HOLE | EXTENT_ZERO,
       errors: vixErrorPolicy,
     });

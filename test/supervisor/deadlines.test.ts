@@ -1,6 +1,10 @@
 // How long calls into the library may take, and how a slow library gets there in the end.
 import t from 'tap';
-import { CALL_TIMEOUT_FACTOR, QUERY_TIMEOUT_FACTOR } from '../../src/base/limits.js';
+import {
+  CALL_TIMEOUT_FACTOR,
+  QUERY_TIMEOUT_FACTOR,
+  START_TIMEOUT_MS_MIN,
+} from '../../src/base/limits.js';
 import { Deadlines } from '../../src/supervisor/deadlines.js';
 
 t.test('reads and writes have the request timeout, other calls multiples of it', (t) => {
@@ -10,9 +14,16 @@ t.test('reads and writes have the request timeout, other calls multiples of it',
     t.equal(deadlines.ofCall(`VixDiskLib_${name}`), 1000);
   }
   t.equal(deadlines.ofCall('VixDiskLib_QueryAllocatedBlocks'), QUERY_TIMEOUT_FACTOR * 1000);
-  for (const name of ['InitEx', 'ConnectEx', 'Open', 'Flush', 'Wait', 'Close']) {
+  for (const name of ['ConnectEx', 'Open', 'Flush', 'Wait', 'Close']) {
     t.equal(deadlines.ofCall(`VixDiskLib_${name}`), CALL_TIMEOUT_FACTOR * 1000);
   }
+  t.end();
+});
+
+t.test('starting a helper has its time, however short the others are', (t) => {
+  t.equal(new Deadlines(500, 600_000).ofCall('VixDiskLib_InitEx'), START_TIMEOUT_MS_MIN);
+  t.equal(new Deadlines(500, 600_000).startMs, START_TIMEOUT_MS_MIN);
+  t.equal(new Deadlines(25_000, 600_000).startMs, CALL_TIMEOUT_FACTOR * 25_000);
   t.end();
 });
 

@@ -1,12 +1,6 @@
 // Restart: at once the first time, then backoff with jitter, then an end.
 import t from 'tap';
-import {
-  LOGIN_PAUSE_MS,
-  LOGIN_REJECTIONS_MAX,
-  LOGIN_RETRY_MS,
-  RESTART_BACKOFF_MAX_MS,
-  RESTART_BACKOFF_MIN_MS,
-} from '../../src/base/limits.js';
+import { RESTART_BACKOFF_MAX_MS, RESTART_BACKOFF_MIN_MS } from '../../src/base/limits.js';
 import { RestartPolicy } from '../../src/supervisor/restart-policy.js';
 
 t.test('the first death is answered at once, later ones later and later', (t) => {
@@ -53,30 +47,6 @@ t.test('a first request after idle time restarts the clock of giving up', (t) =>
   policy.awaited(70_000);
   t.type(policy.failed(129_999), 'number');
   t.equal(policy.failed(130_000), undefined);
-  t.end();
-});
-
-t.test('a rejected login is asked for three times, ten seconds apart, and then no more', (t) => {
-  const policy = new RestartPolicy(() => 1, 600_000);
-  t.equal(policy.rejected(0), LOGIN_RETRY_MS);
-  t.equal(policy.failed(10_000), 0, 'other failures in between have their own delays');
-  t.equal(policy.rejected(10_000), LOGIN_RETRY_MS);
-  t.ok(policy.mayTryAgain(10_000));
-  t.equal(policy.rejected(20_000), undefined);
-  t.end();
-});
-
-t.test('after that, new requests ask once a minute, with one attempt each', (t) => {
-  const policy = new RestartPolicy(() => 1, 600_000);
-  for (let i = 0; i < LOGIN_REJECTIONS_MAX; i++) policy.rejected(0);
-  t.notOk(policy.mayTryAgain(LOGIN_PAUSE_MS - 1));
-  t.ok(policy.mayTryAgain(LOGIN_PAUSE_MS));
-  policy.renewed();
-  t.equal(policy.rejected(LOGIN_PAUSE_MS), undefined);
-  t.notOk(policy.mayTryAgain(LOGIN_PAUSE_MS + 1));
-  policy.progressed();
-  t.ok(policy.mayTryAgain(LOGIN_PAUSE_MS + 1), 'work that was done forgives all');
-  t.equal(policy.rejected(LOGIN_PAUSE_MS + 2), LOGIN_RETRY_MS);
   t.end();
 });
 

@@ -109,7 +109,15 @@ for (const areForGood of [true, false]) {
     t.same(old.sectors(), [[100, 16]]);
     old.helper.answer();
     old.helper.answer();
-    t.same(old.parts, areForGood ? [[io, 16], [io, 16]] : [[io, 16]]);
+    t.same(
+      old.parts,
+      areForGood
+        ? [
+            [io, 16],
+            [io, 16],
+          ]
+        : [[io, 16]],
+    );
     t.same(old.window.takeAll(), { inFlight: [io], queued: [] });
     t.equal(io.lastSector, 132, 'what its helper died of, if it did');
 
