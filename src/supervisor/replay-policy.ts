@@ -1,12 +1,9 @@
 // How the journal is written again after replays that went wrong: in chunks that halve down to one
 // entry, and what is to blame when even that one kills. Pure; one per disk, kept over helpers.
 // The rule: an acknowledged write is given up only by a conviction, and then its range is lost.
-import { PIECE_BYTES_MAX, SECTOR_BYTES } from '../base/limits.js';
 import type { Journal, JournalEntry } from './journal.js';
 import type { ReplayWork } from './journal-replay.js';
 import { type DeathFacts, Suspicion } from './suspects.js';
-
-const PIECE_SECTORS = PIECE_BYTES_MAX / SECTOR_BYTES;
 
 /** What a replay that went wrong has shown. */
 export type ReplayVerdict = { lost: JournalEntry } | { badFlush: true } | undefined;
@@ -98,10 +95,12 @@ export class ReplayPolicy {
       return undefined;
     }
     const { entry, op } = work;
+    if (op === 'flush') return this.#blameFlush(facts);
     // It has run in parts, for want of memory: each of them deserves a flush of its own.
     const isInParts = atSector !== undefined && atSector !== entry.startSector;
-    if (op === 'flush') return this.#blameFlush(facts);
-    if (!isInParts && entry.nrSectors <= PIECE_SECTORS) return this.#blame(entry, facts);
+    // Zeroes may be of several writes, of which only one is bad.
+    const isOfSeveral = entry.memory === undefined && entry.nrSectors > 1;
+    if (!isInParts && !isOfSeveral) return this.#blame(entry, facts);
     this.#journal.halve(entry);
     return undefined;
   }

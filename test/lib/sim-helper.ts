@@ -76,6 +76,8 @@ export class SimHelper implements Helper {
   readonly ended: Promise<HelperEnd>;
   killedFor: string | undefined;
   inputEnded = false;
+  /** What a PING is answered with. */
+  pong: Calls['PING']['result'] = { inCallMs: 0, call: '', oldestIoMs: 0, oldestIo: 0 };
   readonly listener: HelperListener;
   readonly #options: SimOptions;
   #resolveEnded!: (end: HelperEnd) => void;
@@ -119,7 +121,7 @@ export class SimHelper implements Helper {
       ALLOCATED_BLOCKS: { blocks: [] },
       CLOSE: {},
       CREATE: {},
-      PING: { inCallMs: 0, call: '', oldestIoMs: 0, oldestIo: 0 },
+      PING: this.pong,
     };
     return new Promise((resolve, reject) => {
       this.#rejects.add(reject);

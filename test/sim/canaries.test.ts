@@ -2,6 +2,7 @@
 // withdrawn, it must find a violation soon. Each canary is a broken part that takes the place of
 // the shipped one while its runs last.
 import t, { type Test } from 'tap';
+import { DiskExtents } from '../../src/disk/extents.js';
 import { Journal } from '../../src/supervisor/journal.js';
 import { RangeLock } from '../../src/supervisor/range-lock.js';
 import type { Plan } from './plan.js';
@@ -75,6 +76,11 @@ const canaries: Canary[] = [
   {
     name: 'a flush covers what a dead helper had',
     broken: [[Journal, 'covered', coversAll]],
+  },
+  {
+    name: 'what was written and not flushed is called a hole',
+    broken: [[DiskExtents, 'written', () => () => undefined]],
+    changes: { sizeBytes: 1024 * 1024, extentsShare: 0.3, readShare: 0.3, flushShare: 0.01 },
   },
   {
     name: 'nothing fences a dead session',

@@ -50,7 +50,10 @@ export class Excuses {
   }
 
   get isSomethingLost(): boolean {
-    return this.#hasLost && (this.#plan.kind === 'poison' || this.#plan.kind === 'frantic');
+    const { kind } = this.#plan;
+    // In a frenzy even the last flush may be convicted.
+    if (kind === 'frantic') return this.#hasConvicted || this.#hasLost;
+    return kind === 'poison' && this.#hasLost;
   }
 
   /** Whether the final disk may have anything there. */

@@ -151,7 +151,10 @@ function failuresOf(plan: Plan, random: Random, slow: boolean): Partial<Plan> {
     memory: isShort
       ? {
           requests: 1 + random.below(8),
-          bytes: random.pick([MEMORY_BYTES_LEAST, Math.ceil(sizeBytes / 16) + MEMORY_BYTES_LEAST]),
+          // A page at a time is for small disks: the time that a run takes is limited.
+          bytes:
+            MEMORY_BYTES_LEAST +
+            (kind === 'large' || random.chance(0.5) ? Math.ceil(sizeBytes / 16) : 0),
         }
       : undefined,
     poison: kind === 'poison' ? random.below(sizeBytes / 512) : undefined,
