@@ -20,7 +20,14 @@ function setUp(plan: (n: number) => SimOptions, logins = new Logins()) {
   const voice = new LibraryVoice('/disk.vmdk', silentLog);
   voice.collect();
   const attempt = () => {
-    const helper = new SimHelper({ event: (event) => voice.event(event) }, plan(helpers.length));
+    const helper = new SimHelper(
+      {
+        event: (event) => {
+          voice.event(event);
+        },
+      },
+      plan(helpers.length),
+    );
     helpers.push(helper);
     const facts = helper.call('OPEN').then(async ({ transportMode }) => {
       const [hello, info] = [await helper.call('HELLO'), await helper.call('INFO')];
