@@ -11,7 +11,7 @@ export FILE
 sources := $(shell find src -name '*.ts' -o -type d)
 
 .PHONY: all
-all: oclif.manifest.json helper
+all: oclif.manifest.json helper build/man/vddk-nbd.1
 
 .PHONY: help
 help:
@@ -20,6 +20,8 @@ help:
 	@echo 'make serve           serve a small sample disk'
 	@echo 'make serve FILE=/abs/disk.vmdk [ARGS="-r -p 0"]'
 	@echo '                     serve this disk'
+	@echo 'make install [PREFIX=/usr/local] [DESTDIR=...]'
+	@echo '                     install program, engine and manual; make uninstall removes them'
 	@echo 'make test            all tests, with coverage'
 	@echo 'make lint            ESLint, Prettier, types of the tests, clang-format'
 	@echo 'make check           lint, tests, and the C parts under sanitizers'
@@ -59,6 +61,10 @@ oclif.manifest.json: dist/.stamp package.json $(wildcard src/commands/*.ts)
 	OCLIF_SKIP_NEW_VERSION_CHECK=true npx --no-install oclif manifest >/dev/null
 	@touch $@
 
+build/man/vddk-nbd.1: oclif.manifest.json docs/manual.md scripts/manual.js scripts/roff.js
+	@mkdir -p $(@D)
+	node scripts/manual.js > $@
+
 .PHONY: clean
 clean:
 	rm -rf build dist coverage .tap oclif.manifest.json
@@ -78,6 +84,36 @@ deps-build:
 serve: $(if $(FILE),deps-build,deps)
 	@$(MAKE) all
 	@scripts/serve.sh $(ARGS)
+
+# --- installing -----------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+home := $(DESTDIR)$(PREFIX)/lib/vddk-nbd
+doc := $(DESTDIR)$(PREFIX)/share/doc/vddk-nbd
+man1 := $(DESTDIR)$(PREFIX)/share/man/man1
+
+# The program finds its parts beside itself, so the tree is copied as it is, with the packages that
+# it needs to run. `make install` builds as whoever calls it: build first, then `sudo make install`.
+.PHONY: install
+install: all
+	rm -rf '$(home)' '$(doc)'
+	install -d '$(home)/build/helper' '$(home)/build/addon' '$(home)/build/builtin/lib64' \
+	  '$(DESTDIR)$(PREFIX)/bin' '$(doc)' '$(man1)'
+	cp -R bin dist package.json oclif.manifest.json '$(home)'
+	install build/helper/vddk-nbd-helper build/helper/vddk-nbd-check build/helper/vddk-nbd-janitor \
+	  '$(home)/build/helper'
+	install build/builtin/lib64/libvixDiskLib.so.* '$(home)/build/builtin/lib64'
+	install -m 644 build/addon/*.node '$(home)/build/addon'
+	npm ls --omit=dev --all --parseable | sed 1d | xargs -d '\n' realpath --relative-to=. | \
+	  xargs -d '\n' cp -R --parents --target-directory='$(home)'
+	ln -sf ../lib/vddk-nbd/bin/run.js '$(DESTDIR)$(PREFIX)/bin/vddk-nbd'
+	install -m 644 build/man/vddk-nbd.1 '$(man1)'
+	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md '$(doc)'
+
+.PHONY: uninstall
+uninstall:
+	rm -rf '$(home)' '$(doc)'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/vddk-nbd' '$(man1)/vddk-nbd.1'
 
 # --- testing --------------------------------------------------------------------------------
 

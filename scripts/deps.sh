@@ -7,7 +7,7 @@ set -eu
 build="gcc make libc6-dev libmsgpack-dev zlib1g-dev"
 test="qemu-utils libnbd-bin python3-libnbd nbdkit fio fdisk e2fsprogs procps strace
   libvmdk-utils clang clang-format libclang-rt-dev openssl
-  qemu-system-x86 nbd-client fuse3"
+  qemu-system-x86 nbd-client fuse3 groff-base"
 
 wanted=
 for set in "$@"; do

@@ -64,13 +64,13 @@ export default class Serve extends Command {
     ...tlsFlags,
     debug: Flags.string({
       char: 'D',
-      default: [],
       helpGroup: SERVER,
       helpValue: 'FLAG=N',
       multiple: true,
       multipleNonGreedy: true,
-      summary: 'with -v: vddk.diskinfo=1 shows what the library says of the disk',
+      summary: 'with -v: show vddk.diskinfo=1, vddk.extents=1, vddk.datapath=1, vddk.stats=1',
     }),
+    version: Flags.version({ char: 'V', hidden: true }),
     'dump-plugin': Flags.boolean({
       default: false,
       helpGroup: SERVER,
@@ -89,6 +89,7 @@ export default class Serve extends Command {
       summary: 'serve this disk by this name; may be repeated',
     }),
     exportname: Flags.string({
+      aliases: ['export-name'],
       char: 'e',
       helpGroup: SERVER,
       helpValue: 'NAME',
@@ -121,18 +122,21 @@ export default class Serve extends Command {
       summary: 'read more parameters from a file, one KEY=VALUE a line',
     }),
     pidfile: Flags.string({
+      aliases: ['pid-file'],
       char: 'P',
       helpGroup: SERVER,
       helpValue: 'FILE',
       summary: 'write the process id here when a client can connect',
     }),
     'print-uri': Flags.boolean({
+      aliases: ['print-url', 'show-uri', 'show-url'],
       default: false,
       exclusive: ['single'],
       helpGroup: SERVER,
       summary: 'print the URI on stdout when a client can connect',
     }),
     readonly: Flags.boolean({
+      aliases: ['read-only'],
       char: 'r',
       default: false,
       helpGroup: SERVER,
@@ -192,7 +196,7 @@ export default class Serve extends Command {
       return;
     }
     forbidDumps();
-    const debugFlags = parseDebugFlags(flags.debug);
+    const debugFlags = parseDebugFlags(flags.debug ?? []);
     const disk = await readParameters({
       argv: argv.map(String),
       paramsFile: flags.params,

@@ -68,6 +68,7 @@ export const listenFlags = {
     summary: 'serve one client on stdin and stdout, then stop',
   }),
   timeout: Flags.string({
+    aliases: ['time-out'],
     helpGroup,
     helpValue: 'TIME',
     summary: `how long a handshake may take [default: ${HANDSHAKE_TIMEOUT_MS / 1000}s]`,

@@ -9,8 +9,9 @@ const hidden = true;
 
 /** Accepted: what they ask for is so anyway. */
 const accepted = {
-  foreground: Flags.boolean({ char: 'f', default: false, hidden }),
+  foreground: Flags.boolean({ aliases: ['no-fork'], char: 'f', default: false, hidden }),
   keepalive: Flags.boolean({ aliases: ['keep-alive'], default: false, hidden }),
+  name: Flags.string({ hidden }),
   newstyle: Flags.boolean({ char: 'n', default: false, hidden, aliases: ['new-style'] }),
   threads: Flags.integer({ char: 't', hidden, min: 0 }),
 };
@@ -24,15 +25,18 @@ const identity = {
 const refused = {
   filter: Flags.string({ hidden, multiple: true, multipleNonGreedy: true }),
   'mask-handshake': Flags.string({ hidden }),
-  'no-mc': Flags.boolean({ hidden }),
-  'no-sr': Flags.boolean({ hidden }),
+  'dump-config': Flags.boolean({ hidden }),
+  'no-mc': Flags.boolean({ aliases: ['no-meta-contexts'], hidden }),
+  'no-sr': Flags.boolean({ aliases: ['no-structured-replies'], hidden }),
   oldstyle: Flags.boolean({ aliases: ['old-style'], char: 'o', hidden }),
   'selinux-label': Flags.string({ hidden }),
   swap: Flags.boolean({ hidden }),
   vsock: Flags.boolean({ hidden }),
 };
 
-const REMEDIES: Record<keyof typeof refused, string> = {
+/** What to do instead: for messages and the manual. */
+export const REFUSED_OPTIONS: Record<keyof typeof refused, string> = {
+  'dump-config': 'Use `vddk-nbd dump-plugin`.',
   filter: 'Run `nbdkit nbd uri=... --filter=...` between this server and its client.',
   'mask-handshake': 'It is for tests of clients; nbdkit has it.',
   'no-mc': 'All connections share one disk, so several of them are safe.',
@@ -54,7 +58,7 @@ function refuse(flag: string, hint: string): never {
 
 /** @throws VddkNbdError USAGE if `given` holds one of nbdkit's options that we can't honour. */
 export function refuseNbdkitFlags(given: Given): void {
-  for (const [flag, hint] of Object.entries(REMEDIES)) {
+  for (const [flag, hint] of Object.entries(REFUSED_OPTIONS)) {
     if (given[flag as keyof typeof refused] !== undefined) refuse(flag, hint);
   }
   const { gid, uid, username } = userInfo();

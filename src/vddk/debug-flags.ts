@@ -15,7 +15,13 @@ export interface DebugFlags {
   stats: boolean;
 }
 
-const NAMES = ['vddk.diskinfo', 'vddk.extents', 'vddk.datapath', 'vddk.stats'] as const;
+/** In the order of the manual. */
+export const DEBUG_FLAG_NAMES = [
+  'vddk.diskinfo',
+  'vddk.extents',
+  'vddk.datapath',
+  'vddk.stats',
+] as const;
 
 /**
  * Reads the values of -D, like `vddk.diskinfo=1`; the last of a flag counts. Flags of nbdkit's core
@@ -32,10 +38,10 @@ export function parseDebugFlags(texts: readonly string[]): DebugFlags {
       });
     }
     if (name.startsWith('nbdkit.')) continue;
-    const known = NAMES.find((each) => each === name);
+    const known = DEBUG_FLAG_NAMES.find((each) => each === name);
     if (known === undefined) {
       throw new VddkNbdError('USAGE', `-D ${text}: there is no such debug flag`, {
-        hint: `Did you mean ${nearest(name, NAMES)}?`,
+        hint: `Did you mean ${nearest(name, DEBUG_FLAG_NAMES)}?`,
       });
     }
     flags[known.slice('vddk.'.length) as keyof DebugFlags] = value !== '0';
