@@ -17,8 +17,19 @@ const guard = (line) => (/^[.']/.test(line) ? `\\&${line}` : line);
 const font = (name, text) => (text === '' ? '' : `\\f${name}${literal(text)}\\fP`);
 
 /** One token of a line: code, bold, italic, an escaped character, or anything. */
-const TOKEN =
-  /`([^`]+)`|\*\*((?:\\.|[^*\\])+)\*\*|\*((?:\\.|[^*\\])+)\*|(?<!\w)_([^_]+)_(?!\w)|\\(\W)|([^\\*`_]+|.)/gs;
+const TOKEN = new RegExp(
+  [
+    /`([^`]+)`/,
+    /\*\*((?:\\.|[^*\\])+)\*\*/,
+    /\*((?:\\.|[^*\\])+)\*/,
+    /(?<!\w)_([^_]+)_(?!\w)/,
+    /\\(\W)/,
+    /([^\\*`_]+|.)/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'gs',
+);
 
 const unescape = (text) => text.replace(/\\(\W)/g, '$1');
 
