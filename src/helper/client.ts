@@ -4,6 +4,7 @@
 import type { Duplex } from 'node:stream';
 import { VddkNbdError, invariant } from '../base/errors.js';
 import { FRAME_REQUESTS_MAX } from '../base/limits.js';
+import { canMoveSocket, moveSocket, sendNow } from '../base/sockets.js';
 import {
   checkDone,
   decodeCallError,
@@ -13,17 +14,22 @@ import {
   decodeVersion,
   messageKind,
 } from './decode.js';
-import { FrameDecoder, ProtocolError, encodeFrame, wireInteger } from './frame.js';
+import {
+  FrameDecoder,
+  type MessageSink,
+  ProtocolError,
+  encodeFrame,
+  wireInteger,
+} from './frame.js';
 import type { HelperIo, HelperListener } from './helper.js';
 import { type Ids, InFlight } from './in-flight.js';
+import { DoneReader, IoFrame } from './io-frames.js';
 import {
   CALL_OPS,
   DONE_STRIDE,
-  IO_STRIDE,
   KIND_CALL,
   KIND_DONE,
   KIND_EVENT,
-  KIND_IO,
   KIND_RESULT,
   PROTOCOL_VERSION,
   type CallOp,
@@ -39,6 +45,9 @@ export interface ClientOptions {
   onLost: (reason: string) => void;
 }
 
+/** One read of the control stream: the answers to as many requests as a frame may have. */
+const RECEIVE_BYTES = 64 * 1024;
+
 interface PendingCall {
   op: CallOp;
   resolve: (result: never) => void;
@@ -53,10 +62,13 @@ export class HelperClient {
   readonly #decoder = new FrameDecoder();
   readonly #inFlight: InFlight;
   readonly #calls = new Map<number, PendingCall>();
-  /** The IO message of this turn, used again and again: the kind, then five integers a request. */
-  readonly #batch: (number | bigint)[] = [KIND_IO];
+  /** The IO message of this turn, and the DONE messages of the helper. */
+  readonly #batch = new IoFrame();
+  readonly #doneReader = new DoneReader();
   /** Undefined until attach(): then what was to be sent waits in #early. */
   #control: Duplex | undefined = undefined;
+  /** Whether `#control` is a socket that bytes may be sent past of. */
+  #sendsNow = false;
   #early: { frame: Buffer; whenSent: (() => void) | undefined }[] = [];
   #flushQueued = false;
   #inputEnded = false;
@@ -71,22 +83,41 @@ export class HelperClient {
     this.#inFlight = new InFlight(options.ids);
   }
 
-  /** The helper's control stream is there. Everything sent until now leaves. */
-  attach(control: Duplex): void {
+  /**
+   * The helper's control stream is there, of which nothing was read. Everything sent until now
+   * leaves. Returns the stream that is to be used instead of it.
+   */
+  attach(stream: Duplex): Duplex {
     invariant(this.#control === undefined, 'a client has one control stream');
+    const control = this.#adopt(stream);
     this.#control = control;
     control.on('error', (error) => {
       this.#lost(`lost its control stream: ${error.message}`);
     });
     if (this.#closedBecause !== undefined) {
       control.destroy();
-      return;
+      return control;
     }
-    control.on('data', this.#receive);
     control.on('end', this.#ended);
     for (const { frame, whenSent } of this.#early) control.write(frame, whenSent);
     this.#early = [];
     if (this.#inputEnded) control.end();
+    return control;
+  }
+
+  /** Sees to it that what `stream` brings is received, in memory of our own if that can be. */
+  #adopt(stream: Duplex): Duplex {
+    this.#sendsNow = canMoveSocket(stream);
+    if (this.#sendsNow) {
+      const next = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+      const landed = (byteCount: number): void => {
+        this.#receive(next, byteCount);
+      };
+      return moveSocket(stream, { next, landed }, false);
+    }
+    return stream.on('data', (chunk: Buffer) => {
+      this.#receive(chunk, chunk.length);
+    });
   }
 
   /** See Helper.call(). */
@@ -112,14 +143,8 @@ export class HelperClient {
   io(io: HelperIo): void {
     const id = this.#inFlight.add(io);
     if (this.#isMute) return;
-    this.#batch.push(
-      wireInteger(id),
-      io.op,
-      wireInteger(io.startSector),
-      io.nrSectors,
-      wireInteger(io.arenaOffset),
-    );
-    if (this.#batch.length > FRAME_REQUESTS_MAX * IO_STRIDE) this.#flush();
+    this.#batch.add(id, io);
+    if (this.#batch.requestCount === FRAME_REQUESTS_MAX) this.#flush();
     else if (!this.#flushQueued) {
       this.#flushQueued = true;
       process.nextTick(this.#flush);
@@ -145,7 +170,7 @@ export class HelperClient {
     this.#closedBecause = reason;
     for (const { whenSent } of this.#early) whenSent?.();
     this.#early = [];
-    this.#control?.off('data', this.#receive).off('end', this.#ended).destroy();
+    this.#control?.off('end', this.#ended).destroy();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     for (const { op, reject } of calls) reject(this.#endError(op));
@@ -169,9 +194,17 @@ export class HelperClient {
   /** Sends the batch. Also the callback of process.nextTick(). */
   readonly #flush = (): void => {
     this.#flushQueued = false;
-    if (this.#batch.length === 1) return;
-    if (!this.#isMute) this.#write(encodeFrame(this.#batch));
-    this.#batch.length = 1;
+    const batch = this.#batch;
+    if (batch.requestCount === 0) return;
+    if (!this.#isMute) {
+      const { bytes, end } = batch;
+      const control = this.#control;
+      let start = batch.close();
+      if (this.#sendsNow && control) start += sendNow(control, bytes, start, end);
+      // The batch is used again: what waits is a copy.
+      if (start < end) this.#write(Buffer.from(bytes.subarray(start, end)));
+    }
+    batch.clear();
   };
 
   /** What waits in the stream is bounded by the memory and the requests that callers may have. */
@@ -180,14 +213,15 @@ export class HelperClient {
     else this.#control.write(frame, whenSent);
   }
 
-  readonly #receive = (chunk: Buffer): void => {
+  #receive(chunk: Buffer, byteCount: number): void {
+    if (this.#closedBecause !== undefined) return;
     try {
-      this.#decoder.push(chunk, this.#message);
+      this.#decoder.push(chunk, byteCount, this.#sink);
     } catch (thrown) {
       if (!(thrown instanceof ProtocolError)) throw thrown;
       this.#onBroken(`broke the protocol: ${thrown.message}`);
     }
-  };
+  }
 
   readonly #ended = (): void => {
     const where = this.#decoder.isInsideFrame ? ' inside a frame' : '';
@@ -200,29 +234,38 @@ export class HelperClient {
     this.#onLost(reason);
   }
 
-  /** One message. False once the client is closed. */
-  readonly #message = (body: unknown): boolean => {
-    switch (messageKind(body)) {
-      case KIND_DONE:
-        checkDone(body);
-        this.#done(body);
-        break;
-      case KIND_RESULT:
-        this.#result(body);
-        break;
-      case KIND_EVENT:
-        this.#listener.event(decodeEvent(body));
-        break;
-    }
-    return this.#closedBecause === undefined;
+  /** Takes messages; returns false once the client is closed. */
+  readonly #sink: MessageSink = {
+    body: (bytes, start, end) => {
+      const reader = this.#doneReader;
+      if (!reader.read(bytes, start, end)) return undefined;
+      this.#done(reader.answers, 0, reader.count);
+      return this.#closedBecause === undefined;
+    },
+    message: (body) => {
+      switch (messageKind(body)) {
+        case KIND_DONE:
+          checkDone(body);
+          this.#done(body, 1, body.length);
+          break;
+        case KIND_RESULT:
+          this.#result(body);
+          break;
+        case KIND_EVENT:
+          this.#listener.event(decodeEvent(body));
+          break;
+      }
+      return this.#closedBecause === undefined;
+    },
   };
 
-  #done(message: readonly number[]): void {
-    for (let index = 1; index < message.length; index += DONE_STRIDE) {
-      const io = this.#inFlight.take(message[index] ?? 0);
+  /** Answers: id, vixError, id, vixError, ... from `from` up to `end`. */
+  #done(answers: ArrayLike<number>, from: number, end: number): void {
+    for (let index = from; index < end; index += DONE_STRIDE) {
+      const io = this.#inFlight.take(answers[index] ?? 0);
       if (io === undefined)
         throw new ProtocolError('an answer to an I/O request that is not there');
-      io.done(message[index + 1] ?? 0);
+      io.done(answers[index + 1] ?? 0);
       // done() may have led to a verdict.
       if (this.#closedBecause !== undefined) return;
     }

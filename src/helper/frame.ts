@@ -57,7 +57,19 @@ function decodeBody(bytes: Buffer, start: number, end: number): unknown {
   }
 }
 
-/** Cuts the byte stream from a helper into message bodies. */
+/** Who takes the messages of a helper. Both return false when no more is wanted. */
+export interface MessageSink {
+  /** The body [start, end) of `bytes` if it is one that msgpackr need not see; else undefined. */
+  body(bytes: Buffer, start: number, end: number): boolean | undefined;
+  message(body: unknown): boolean;
+}
+
+/** One frame, by the way that `sink` has for it. */
+function deliver(bytes: Buffer, start: number, end: number, sink: MessageSink): boolean {
+  return sink.body(bytes, start, end) ?? sink.message(decodeBody(bytes, start, end));
+}
+
+/** Cuts the byte stream from a helper into messages. */
 export class FrameDecoder {
   readonly #header = Buffer.alloc(LENGTH_BYTES);
   #headerBytes = 0;
@@ -71,35 +83,36 @@ export class FrameDecoder {
   }
 
   /**
-   * Calls `sink` with the body of every frame that ends in `chunk`, until it returns false.
-   * Throws ProtocolError; the decoder is of no use then.
+   * Gives `sink` every frame that ends in the first `chunkBytes` of `chunk`, until it returns
+   * false. Throws ProtocolError; the decoder is of no use then.
    */
-  push(chunk: Buffer, sink: (body: unknown) => boolean): void {
-    let position = this.isInsideFrame ? this.#resume(chunk, sink) : 0;
-    while (chunk.length - position >= LENGTH_BYTES) {
+  push(chunk: Buffer, chunkBytes: number, sink: MessageSink): void {
+    let position = this.isInsideFrame ? this.#resume(chunk, chunkBytes, sink) : 0;
+    while (chunkBytes - position >= LENGTH_BYTES) {
       const start = position + LENGTH_BYTES;
       const end = start + checkedLength(chunk.readUInt32BE(position));
-      if (end > chunk.length) break;
-      if (!sink(decodeBody(chunk, start, end))) return;
+      if (end > chunkBytes) break;
+      if (!deliver(chunk, start, end, sink)) return;
       position = end;
     }
-    if (position < chunk.length) this.#keep(chunk, position);
+    if (position < chunkBytes) this.#keep(chunk, position, chunkBytes);
   }
 
   /** Completes the frame of earlier chunks. Returns where the next one begins in `chunk`. */
-  #resume(chunk: Buffer, sink: (body: unknown) => boolean): number {
-    const position = this.#keep(chunk, 0);
+  #resume(chunk: Buffer, chunkBytes: number, sink: MessageSink): number {
+    const position = this.#keep(chunk, 0, chunkBytes);
     const body = this.#body;
     if (body === undefined || this.#bodyBytes < body.length) return position;
     this.#body = undefined;
-    return sink(decodeBody(body, 0, body.length)) ? position : chunk.length;
+    return deliver(body, 0, body.length, sink) ? position : chunkBytes;
   }
 
   /** Copies what belongs to the frame begun at `position`. Returns where the copy ended. */
-  #keep(chunk: Buffer, position: number): number {
+  #keep(chunk: Buffer, position: number, chunkBytes: number): number {
     if (this.#body === undefined) {
       const wanted = LENGTH_BYTES - this.#headerBytes;
-      const copied = chunk.copy(this.#header, this.#headerBytes, position, position + wanted);
+      const end = Math.min(position + wanted, chunkBytes);
+      const copied = chunk.copy(this.#header, this.#headerBytes, position, end);
       this.#headerBytes += copied;
       if (copied < wanted) return position + copied;
       this.#body = Buffer.allocUnsafe(checkedLength(this.#header.readUInt32BE(0)));
@@ -107,7 +120,7 @@ export class FrameDecoder {
       this.#headerBytes = 0;
       position += copied;
     }
-    const copied = chunk.copy(this.#body, this.#bodyBytes, position);
+    const copied = chunk.copy(this.#body, this.#bodyBytes, position, chunkBytes);
     this.#bodyBytes += copied;
     return position + copied;
   }

@@ -46,9 +46,7 @@ class LiveHelper implements Helper {
         });
       },
     });
-    this.#process = new HelperProcess(options, (control) => {
-      this.#client.attach(control);
-    });
+    this.#process = new HelperProcess(options, (control) => this.#client.attach(control));
     this.ended = this.#process.ended.then((end) => {
       this.#client.close(end.reason);
       return end;

@@ -40,15 +40,18 @@ export interface ProcessOptions {
 
 export class HelperProcess {
   readonly #options: ProcessOptions;
-  readonly #onStarted: (control: Duplex) => void;
+  readonly #onStarted: (control: Duplex) => Duplex;
   #pid: number | undefined = undefined;
   #killedBecause: string | undefined = undefined;
   #lastErrorLine = '';
   /** Resolves when the process is gone and its temp directory is removed. Never rejects. */
   readonly ended: Promise<HelperEnd>;
 
-  /** Starts it soon; `onStarted` gets the control stream before any data of it is read. */
-  constructor(options: ProcessOptions, onStarted: (control: Duplex) => void) {
+  /**
+   * Starts it soon; `onStarted` gets the control stream before any data of it is read, and returns
+   * the one that takes its place.
+   */
+  constructor(options: ProcessOptions, onStarted: (control: Duplex) => Duplex) {
     this.#options = options;
     this.#onStarted = onStarted;
     this.ended = this.#run();
@@ -112,13 +115,12 @@ export class HelperProcess {
         resolve(status);
       });
     });
-    const control = subprocess.stdio[3] as unknown as Duplex;
     const { stdout, stderr } = subprocess;
     this.#watch(stdout, `helper ${this.#pid} stdout`, () => undefined);
     this.#watch(stderr, `helper ${this.#pid} stderr`, (line) => {
       this.#lastErrorLine = line.slice(0, HELPER_LAST_WORDS_MAX);
     });
-    this.#onStarted(control);
+    const control = this.#onStarted(subprocess.stdio[3] as unknown as Duplex);
     const [exitCode, signal] = await exit;
     // Whatever its end was, nothing that it has started may write to the disk after this.
     this.#killGroup(subprocess.pid);

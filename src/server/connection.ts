@@ -6,12 +6,13 @@ import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../base/clock.js';
 import { KEEPALIVE_IDLE_MS, STALL_TIMEOUT_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
+import { canMoveSocket, unsentBytes } from '../base/sockets.js';
 import { Handshake } from '../nbd/handshake.js';
 import type { Exports, ServedExport } from './exports.js';
 import { type HandshakeSink, Receiver } from './receive.js';
 import type { Spinner } from './spin.js';
 import { Transmission, type TransmissionHost } from './transmission.js';
-import { canReceiveInPlace, receiveInPlace, unsentBytes } from './zero-copy.js';
+import { receiveInPlace } from './zero-copy.js';
 
 /** How a client is connected: a socket that was accepted paused, or any other stream. */
 export type ClientStream = Duplex & Partial<Pick<Socket, 'setNoDelay' | 'setKeepAlive'>>;
@@ -45,6 +46,8 @@ export class Connection implements HandshakeSink, TransmissionHost {
   readonly receiver: Receiver;
   /** The client's stream; another one once it is secure. */
   socket: ClientStream;
+  /** Whether bytes may be sent past `socket`: it is one that was moved, and not secure. */
+  sendsNow: boolean;
   readonly #options: ConnectionOptions;
   readonly #handshake: Handshake<ServedExport>;
   #handshakeTimer: Timer | undefined;
@@ -71,8 +74,9 @@ export class Connection implements HandshakeSink, TransmissionHost {
       mode: options.tls?.mode ?? 'off',
       isSecure: false,
     });
-    const inPlace = options.zeroCopy && canReceiveInPlace(accepted);
+    const inPlace = options.zeroCopy && canMoveSocket(accepted);
     this.receiver = new Receiver(this, inPlace);
+    this.sendsNow = inPlace;
     this.socket = inPlace ? receiveInPlace(accepted, this.receiver) : accepted;
     this.#limitHandshake();
     this.#attach();
@@ -224,6 +228,7 @@ export class Connection implements HandshakeSink, TransmissionHost {
   /** Sends the acknowledgement of NBD_OPT_STARTTLS, and nothing in the clear behind it. */
   #upgrade(acknowledgement: Buffer): void {
     this.#upgrading = this.#askedForTls = true;
+    this.sendsNow = false;
     const raw = this.socket;
     raw.pause();
     raw.write(acknowledgement, (error) => {

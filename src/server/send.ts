@@ -1,10 +1,12 @@
 // The sending half of a connection: replies wait in a queue and leave in batches, each one writev.
 // One batch is under way at a time. It ends with the turn of the event loop, at BATCH_BYTES, or
-// with the staging buffer; the memory that it is sent from is given back when it has left.
+// with the staging buffer; the memory that it is sent from is given back when it has left. A batch
+// is sent at once if the socket allows it; what the kernel does not take goes by the stream.
 // The rule: a request is `done` exactly once, whatever becomes of its reply.
 import type { Writable } from 'node:stream';
 import { invariant } from '../base/errors.js';
 import { CONNECTION_REQUESTS_MAX } from '../base/limits.js';
+import { sendAllNow } from '../base/sockets.js';
 import type { HeaderStyle } from '../nbd/agreement.js';
 import type { ChunkWriter } from '../nbd/reply.js';
 import { Batch } from './batch.js';
@@ -24,6 +26,7 @@ export interface SendSink {
 export class Sender {
   readonly #sink: SendSink;
   readonly #socket: Writable;
+  readonly #sendsNow: boolean;
   /** Undefined: all replies are simple. */
   readonly #chunks: ChunkWriter | undefined;
   readonly #batch = new Batch();
@@ -36,8 +39,13 @@ export class Sender {
   /** Batches that have left so far: a measure of progress. */
   batchCount = 0;
 
-  constructor(socket: Writable, style: HeaderStyle, sink: SendSink) {
+  constructor(
+    { socket, sendsNow }: { socket: Writable; sendsNow: boolean },
+    style: HeaderStyle,
+    sink: SendSink,
+  ) {
     this.#socket = socket;
+    this.#sendsNow = sendsNow;
     this.#sink = sink;
     if (style !== 'simple') this.#chunks = style === 'extended' ? extended : structured;
   }
@@ -69,9 +77,16 @@ export class Sender {
     for (const record of records) this.#sink.done(record);
   }
 
+  /** Sends what waits, batch after batch, as long as the kernel takes them. */
   readonly #flush = (): void => {
     this.#scheduled = false;
-    if (this.#stopped || this.#sending) return;
+    if (this.#stopped || this.#sending || this.#queueAt === this.#queue.length) return;
+    while (this.#fill() && this.#write()) this.#left();
+    if (!this.busy) this.#sink.drained();
+  };
+
+  /** Stages what fits of the queue; whether that is anything. */
+  #fill(): boolean {
     let batchBytes = 0;
     while (this.#queueAt < this.#queue.length && batchBytes < BATCH_BYTES) {
       const record = this.#queue[this.#queueAt];
@@ -87,8 +102,8 @@ export class Sender {
       this.#queue = this.#queue.slice(this.#queueAt);
       this.#queueAt = 0;
     }
-    if (batchBytes > 0) this.#write();
-  };
+    return batchBytes > 0 && !this.#stopped;
+  }
 
   /** Adds a reply to the batch; returns its length, or 0 if it does not fit. */
   #stage(record: RequestRecord): number {
@@ -102,29 +117,53 @@ export class Sender {
     return taken;
   }
 
-  #write(): void {
+  /** Sends the batch. False: it is under way, and #sent() will be called. */
+  #write(): boolean {
     const { chunks } = this.#batch;
     this.#batch.cut();
-    const last = chunks.pop();
-    invariant(last !== undefined, 'a batch is not empty');
-    this.#sending = true;
-    this.#socket.cork();
-    for (const chunk of chunks) this.#socket.write(chunk);
-    this.#socket.write(last, this.#sent);
-    this.#socket.uncork();
+    let sentBytes = this.#sendsNow ? sendAllNow(this.#socket, chunks) : 0;
+    let at = 0;
+    for (; at < chunks.length; at++) {
+      const length = chunks[at]?.length ?? 0;
+      if (sentBytes < length) break;
+      sentBytes -= length;
+    }
+    if (at < chunks.length) this.#writeRest(chunks, at, sentBytes);
     chunks.length = 0;
+    return !this.#sending;
   }
 
-  /** A batch has left. After an error the socket closes, and stop() cleans up. */
-  readonly #sent = (error?: Error | null): void => {
-    if (error || this.#stopped) return;
-    this.#sending = false;
+  /** Gives the stream the chunks from `at` on, the first one without `sentBytes` bytes. */
+  #writeRest(chunks: readonly Buffer[], at: number, sentBytes: number): void {
+    this.#sending = true;
+    this.#socket.cork();
+    for (let index = at; index < chunks.length; index++) {
+      const chunk = chunks[index];
+      invariant(chunk !== undefined, 'a batch has no gaps');
+      const rest = index === at && sentBytes > 0 ? chunk.subarray(sentBytes) : chunk;
+      if (index === chunks.length - 1) this.#socket.write(rest, this.#sent);
+      else this.#socket.write(rest);
+    }
+    this.#socket.uncork();
+  }
+
+  /** The batch has left: its memory is given back. */
+  #left(): void {
     this.batchCount++;
     if (this.#queueAt === this.#queue.length) this.#batch.giveBack();
     else this.#batch.reset();
+    if (this.#batch.held.length === 0) return;
     const held = this.#batch.held.splice(0);
     for (const record of held) this.#sink.done(record);
-    this.#flush();
-    if (!this.busy) this.#sink.drained();
+  }
+
+  /** The stream has sent the rest. After an error the socket closes, and stop() cleans up. */
+  readonly #sent = (error?: Error | null): void => {
+    if (error || this.#stopped) return;
+    this.#sending = false;
+    this.#left();
+    if (this.#scheduled) return;
+    if (this.busy) this.#flush();
+    else this.#sink.drained();
   };
 }

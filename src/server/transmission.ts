@@ -40,6 +40,8 @@ export interface TransmissionHost {
   readonly name: string;
   readonly receiver: Receiver;
   readonly socket: Writable;
+  /** Whether bytes may be sent past `socket`. */
+  readonly sendsNow: boolean;
   /** The client has violated the protocol: it is closed at once. */
   fail(reason: string): void;
   /** The client has said goodbye. */
@@ -96,7 +98,7 @@ export class Transmission implements RequestSink, SendSink, DiskClient {
     this.#agreement = agreement;
     this.#magic = style === 'extended' ? NBD_EXTENDED_REQUEST_MAGIC : NBD_REQUEST_MAGIC;
     this.#session = target.disk.session(this);
-    this.sender = new Sender(host.socket, style, this);
+    this.sender = new Sender(host, style, this);
     host.receiver.expectRequests(this, style === 'extended');
   }
 

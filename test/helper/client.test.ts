@@ -60,7 +60,10 @@ function bench(options: { ids?: Ids; attach?: boolean } = {}): Bench & { attach:
   };
   peer.on('data', (chunk: Buffer) => {
     result.writes.push(chunk);
-    decoder.push(chunk, (body) => result.messages.push(body as unknown[]) > 0);
+    decoder.push(chunk, chunk.length, {
+      body: () => undefined,
+      message: (body) => result.messages.push(body as unknown[]) > 0,
+    });
   });
   if (options.attach !== false) result.attach();
   return result;

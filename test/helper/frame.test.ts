@@ -4,7 +4,13 @@ import t from 'tap';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { FRAME_FROM_HELPER_BYTES_MAX } from '../../src/base/limits.js';
-import { FrameDecoder, ProtocolError, encodeFrame, wireInteger } from '../../src/helper/frame.js';
+import {
+  FrameDecoder,
+  type MessageSink,
+  ProtocolError,
+  encodeFrame,
+  wireInteger,
+} from '../../src/helper/frame.js';
 
 function frameOf(body: Buffer): Buffer {
   const length = Buffer.alloc(4);
@@ -12,13 +18,26 @@ function frameOf(body: Buffer): Buffer {
   return Buffer.concat([length, body]);
 }
 
+/** Takes every message by the general way. */
+function general(message: (body: unknown) => boolean): MessageSink {
+  return { body: () => undefined, message };
+}
+
 /** All messages in `chunks`. */
 function decodeAll(chunks: readonly Buffer[]): unknown[] {
   const decoder = new FrameDecoder();
   const bodies: unknown[] = [];
-  for (const chunk of chunks) decoder.push(chunk, (body) => bodies.push(body) > 0);
+  for (const chunk of chunks) {
+    decoder.push(
+      chunk,
+      chunk.length,
+      general((body) => bodies.push(body) > 0),
+    );
+  }
   return bodies;
 }
+
+const all = general(() => true);
 
 /** `bytes` in pieces that end at `cuts` (modulo its length). */
 function split(bytes: Buffer, cuts: readonly number[]): Buffer[] {
@@ -120,7 +139,7 @@ t.test('a length is refused before anything is allocated', async (t) => {
     const decoder = new FrameDecoder();
     const before = process.memoryUsage().arrayBuffers;
     t.throws(() => {
-      for (const chunk of chunks) decoder.push(chunk, () => true);
+      for (const chunk of chunks) decoder.push(chunk, chunk.length, all);
     }, /8388609 bytes is announced/);
     t.ok(process.memoryUsage().arrayBuffers - before < 1024 * 1024);
   }
@@ -133,7 +152,7 @@ t.test('the end inside a frame is seen', async (t) => {
   const frame = encodeFrame([1, 2, 3]);
   for (const end of frame.keys()) {
     t.equal(decoder.isInsideFrame, end > 0);
-    decoder.push(frame.subarray(end, end + 1), () => true);
+    decoder.push(frame.subarray(end), 1, all);
   }
   t.equal(decoder.isInsideFrame, false);
 });
@@ -143,7 +162,8 @@ t.test('a sink that says stop gets no more', async (t) => {
   for (const chunks of [[two], [two.subarray(0, 3), two.subarray(3)]]) {
     const bodies: unknown[] = [];
     const decoder = new FrameDecoder();
-    for (const chunk of chunks) decoder.push(chunk, (body) => bodies.push(body) < 1);
+    const one = general((body) => bodies.push(body) < 1);
+    for (const chunk of chunks) decoder.push(chunk, chunk.length, one);
     t.same(bodies, [[1]]);
   }
 });
