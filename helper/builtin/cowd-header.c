@@ -8,12 +8,10 @@
 #include <inttypes.h>
 
 #include "bytes.h"
+#include "header.h"
 #include "log.h"
 
 #define MAGIC "COWD"
-
-/* As for hosted sparse files: 2 MiB. */
-#define MAX_GRAIN_SECTORS 4096
 
 bool
 cowd_header_detect (const uint8_t *raw, size_t length)
@@ -21,12 +19,13 @@ cowd_header_detect (const uint8_t *raw, size_t length)
   return length >= 4 && memcmp (raw, MAGIC, 4) == 0;
 }
 
+static const struct header_kind kind
+    = { "COWD", COWD_HEADER_BYTES, cowd_header_detect };
+
 static VixError
 damaged (const struct file *file, const char *what)
 {
-  return log_fail (VIX_E_DISK_INVALIDDISK,
-                   "%s: the header of the COWD file is damaged: %s", file->path,
-                   what);
+  return header_damaged (file, &kind, what);
 }
 
 static VixError
@@ -42,8 +41,7 @@ check (const struct file *file, const struct cowd_header *h)
                      file->path, h->version);
   if (h->capacity == 0)
     return damaged (file, "the capacity is 0");
-  if (h->grain_sectors == 0 || h->grain_sectors > MAX_GRAIN_SECTORS
-      || (h->grain_sectors & (h->grain_sectors - 1)) != 0)
+  if (!header_grain_is_sane (h->grain_sectors, 1))
     return damaged (file, "the grain size is not a power of two up to 2 MiB");
   per_table = (uint64_t)h->grain_sectors * COWD_GTES_PER_TABLE;
   needed = (h->capacity + per_table - 1) / per_table;
@@ -53,10 +51,7 @@ check (const struct file *file, const struct cowd_header *h)
     return damaged (file, "the grain directory lies in the header");
   gd_end = (uint64_t)h->gd_sector * VIXDISKLIB_SECTOR_SIZE + needed * 4;
   if (gd_end > file->size)
-    return log_fail (VIX_E_DISK_INVALIDDISK,
-                     "%s: the file is truncated: it has %" PRIu64
-                     " bytes, and its grain directory ends behind that",
-                     file->path, file->size);
+    return header_truncated (file, "its grain directory ends behind that");
   return VIX_OK;
 }
 
@@ -64,19 +59,10 @@ VixError
 cowd_header_read (struct file *file, struct cowd_header *h)
 {
   uint8_t raw[COWD_HEADER_BYTES];
-  VixError err;
+  VixError err = header_read (file, &kind, raw);
 
-  if (file->size < sizeof raw)
-    return log_fail (VIX_E_DISK_INVALIDDISK,
-                     "%s: the file is truncated: it has %" PRIu64
-                     " bytes, and a COWD header has 2048",
-                     file->path, file->size);
-  err = file_read (file, raw, sizeof raw, 0);
   if (err != VIX_OK)
     return err;
-  if (!cowd_header_detect (raw, sizeof raw))
-    return log_fail (VIX_E_INCORRECT_FILE_TYPE,
-                     "%s: this is not a COWD extent of a VMDK", file->path);
   *h = (struct cowd_header){
     .version = get32 (raw + 4),
     .flags = get32 (raw + 8),

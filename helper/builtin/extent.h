@@ -99,6 +99,12 @@ VixError cowd_open (struct file *file, uint64_t nr_sectors,
 VixError sesparse_open (struct file *file, uint64_t nr_sectors,
                         struct extent **out);
 
+/* extent.c: span operations of extents that are all alike. */
+VixError extent_all_data (struct extent *extent, uint64_t sector,
+                          uint64_t max_sectors, struct span *span);
+VixError extent_all_zero (struct extent *extent, uint64_t sector,
+                          uint64_t max_sectors, struct span *span);
+
 /* Whether all bytes are zero. */
 bool is_zero (const uint8_t *buf, uint64_t nr_sectors);
 

@@ -24,15 +24,6 @@ file_offset (const struct extent *extent, uint64_t sector)
 }
 
 static VixError
-flat_span (struct extent *extent __attribute__ ((unused)),
-           uint64_t sector __attribute__ ((unused)), uint64_t max_sectors,
-           struct span *span)
-{
-  *span = (struct span){ .kind = SPAN_DATA, .nr_sectors = max_sectors };
-  return VIX_OK;
-}
-
-static VixError
 flat_read (struct extent *extent, uint64_t sector, const struct span *span,
            uint8_t *buf)
 {
@@ -82,7 +73,7 @@ flat_close (struct extent *extent)
 }
 
 static const struct extent_ops flat_ops = {
-  .span = flat_span,
+  .span = extent_all_data,
   .map = flat_map,
   .read = flat_read,
   .write = flat_write,

@@ -16,28 +16,10 @@ struct hollow {
   char *path; /* for messages */
 };
 
-bool
-is_zero (const uint8_t *buf, uint64_t nr_sectors)
-{
-  size_t n = nr_sectors * VIXDISKLIB_SECTOR_SIZE;
-
-  /* Equal to itself shifted by one byte: all bytes are as the first. */
-  return buf[0] == 0 && memcmp (buf, buf + 1, n - 1) == 0;
-}
-
 static const char *
 path_of (const struct extent *extent)
 {
   return ((const struct hollow *)extent)->path;
-}
-
-static VixError
-zero_span (struct extent *extent __attribute__ ((unused)),
-           uint64_t sector __attribute__ ((unused)), uint64_t max_sectors,
-           struct span *span)
-{
-  *span = (struct span){ .kind = SPAN_ZERO, .nr_sectors = max_sectors };
-  return VIX_OK;
 }
 
 static VixError
@@ -58,15 +40,6 @@ forbidden (const struct extent *extent)
                    "%s: the descriptor forbids access to this part of the "
                    "disk (NOACCESS)",
                    path_of (extent));
-}
-
-static VixError
-forbidden_span (struct extent *extent __attribute__ ((unused)),
-                uint64_t sector __attribute__ ((unused)), uint64_t max_sectors,
-                struct span *span)
-{
-  *span = (struct span){ .kind = SPAN_DATA, .nr_sectors = max_sectors };
-  return VIX_OK;
 }
 
 static VixError
@@ -94,13 +67,13 @@ hollow_close (struct extent *extent)
 }
 
 static const struct extent_ops zero_ops = {
-  .span = zero_span,
+  .span = extent_all_zero,
   .write = zero_write,
   .close = hollow_close,
 };
 
 static const struct extent_ops forbidden_ops = {
-  .span = forbidden_span,
+  .span = extent_all_data,
   .read = forbidden_read,
   .write = forbidden_write,
   .close = hollow_close,

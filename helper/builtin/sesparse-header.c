@@ -9,6 +9,7 @@
 
 #include "bytes.h"
 #include "descriptor.h"
+#include "header.h"
 #include "log.h"
 
 #define MAGIC          UINT64_C (0x00000000cafebabe)
@@ -24,12 +25,13 @@ sesparse_header_detect (const uint8_t *raw, size_t length)
   return length >= 8 && get64 (raw) == MAGIC;
 }
 
+static const struct header_kind kind
+    = { "seSparse", VIXDISKLIB_SECTOR_SIZE, sesparse_header_detect };
+
 static VixError
 damaged (const struct file *file, const char *what)
 {
-  return log_fail (VIX_E_DISK_INVALIDDISK,
-                   "%s: the header of the seSparse file is damaged: %s",
-                   file->path, what);
+  return header_damaged (file, &kind, what);
 }
 
 static VixError
@@ -69,10 +71,7 @@ check_area (const struct file *file, uint64_t sector, uint64_t sectors,
   if (sector == 0)
     return damaged (file, what);
   if (sector > file_sectors || sectors > file_sectors - sector)
-    return log_fail (VIX_E_DISK_INVALIDDISK,
-                     "%s: the file is truncated: it has %" PRIu64
-                     " bytes, and %s",
-                     file->path, file->size, what);
+    return header_truncated (file, what);
   return VIX_OK;
 }
 
@@ -126,19 +125,10 @@ VixError
 sesparse_header_read (struct file *file, struct sesparse_header *h)
 {
   uint8_t raw[VIXDISKLIB_SECTOR_SIZE];
-  VixError err;
+  VixError err = header_read (file, &kind, raw);
 
-  if (file->size < sizeof raw)
-    return log_fail (VIX_E_DISK_INVALIDDISK,
-                     "%s: the file is truncated: it has %" PRIu64
-                     " bytes, and a seSparse header has 512",
-                     file->path, file->size);
-  err = file_read (file, raw, sizeof raw, 0);
   if (err != VIX_OK)
     return err;
-  if (!sesparse_header_detect (raw, sizeof raw))
-    return log_fail (VIX_E_INCORRECT_FILE_TYPE,
-                     "%s: this is not a seSparse extent of a VMDK", file->path);
   err = check_constant (file, raw);
   if (err != VIX_OK)
     return err;

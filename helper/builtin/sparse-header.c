@@ -12,6 +12,7 @@
 #include "bytes.h"
 #include "config.h"
 #include "descriptor.h"
+#include "header.h"
 #include "log.h"
 
 #define MAGIC    "KDMV"
@@ -69,21 +70,13 @@ sparse_header_encode (const struct sparse_header *h, uint8_t *raw)
   put16 (raw + 77, h->compression);
 }
 
+static const struct header_kind kind
+    = { "sparse", SPARSE_HEADER_BYTES, sparse_header_detect };
+
 static VixError
 damaged (const struct file *file, const char *what)
 {
-  return log_fail (VIX_E_DISK_INVALIDDISK,
-                   "%s: the header of the sparse file is damaged: %s",
-                   file->path, what);
-}
-
-static VixError
-truncated (const struct file *file, const char *what)
-{
-  return log_fail (VIX_E_DISK_INVALIDDISK,
-                   "%s: the file is truncated: it has %" PRIu64
-                   " bytes, and %s",
-                   file->path, file->size, what);
+  return header_damaged (file, &kind, what);
 }
 
 static VixError
@@ -170,9 +163,7 @@ check_sizes (const struct file *file, struct sparse_header *h)
 {
   uint64_t per_table;
 
-  if (h->grain_sectors < MIN_GRAIN_SECTORS
-      || h->grain_sectors > MAX_GRAIN_SECTORS
-      || (h->grain_sectors & (h->grain_sectors - 1)) != 0)
+  if (!header_grain_is_sane (h->grain_sectors, MIN_GRAIN_SECTORS))
     return damaged (file, "the grain size is not a power of two from 4 KiB "
                           "to 2 MiB");
   if (h->nr_gtes != GTES_PER_TABLE)
@@ -216,7 +207,8 @@ check_areas (const struct file *file, const struct sparse_header *h)
     if (a->nr_sectors == 0)
       continue;
     if (a->sector > file_sectors || a->nr_sectors > file_sectors - a->sector)
-      return truncated (file, "its header refers to metadata behind that");
+      return header_truncated (file,
+                               "its header refers to metadata behind that");
     /* Else a grain could lie on it, and be written. */
     if (file->writable && a->sector + a->nr_sectors > h->overhead
         && !(h->flags & SPARSE_COMPRESSED))
@@ -230,7 +222,7 @@ check_areas (const struct file *file, const struct sparse_header *h)
     }
   }
   if (h->overhead > file_sectors)
-    return truncated (file, "its header says that metadata is longer");
+    return header_truncated (file, "its header says that metadata is longer");
   if (h->descriptor_sectors > MAX_DESCRIPTOR_BYTES / VIXDISKLIB_SECTOR_SIZE)
     return damaged (file, "the descriptor is larger than 1 MiB");
   if ((h->flags & SPARSE_REDUNDANT) && h->rgd_sector == 0)
@@ -246,14 +238,9 @@ sparse_header_read (struct file *file, struct sparse_header *h)
   bool at_end;
   VixError err;
 
-  if (file->size < sizeof raw)
-    return truncated (file, "a header has 512");
-  err = file_read (file, raw, sizeof raw, 0);
+  err = header_read (file, &kind, raw);
   if (err != VIX_OK)
     return err;
-  if (!sparse_header_detect (raw, sizeof raw))
-    return log_fail (VIX_E_INCORRECT_FILE_TYPE,
-                     "%s: this is not a sparse extent of a VMDK", file->path);
   decode (raw, h);
   at_end = h->gd_sector == SPARSE_GD_AT_END;
   if (at_end) {
@@ -264,7 +251,7 @@ sparse_header_read (struct file *file, struct sparse_header *h)
     if (first.unfinished
         && (!(first.flags & SPARSE_COMPRESSED)
             || (!file->writable && !config.read_truncated)))
-      return truncated (file, "the footer of the stream is missing");
+      return header_truncated (file, "the footer of the stream is missing");
     if (first.unfinished)
       h->gd_sector = 0;
     /* A footer knows where the directory is; the rest stays the header's. */

@@ -30,11 +30,8 @@
 #define TABLE_BYTES    (GTES_PER_TABLE * 4)
 #define TABLE_SECTORS  (TABLE_BYTES / VIXDISKLIB_SECTOR_SIZE)
 
-/* 4 KiB is the format's least; grains over 2 MiB are not made by anything,
- * and would cost memory.
- */
+/* The format's least: 4 KiB. */
 #define MIN_GRAIN_SECTORS 8
-#define MAX_GRAIN_SECTORS 4096
 
 /* Entries of a grain directory: 16 MiB of memory, and with the usual grain
  * of 64 KiB twice the largest disk.

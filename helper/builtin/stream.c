@@ -23,10 +23,8 @@ stream_open (struct sparse *s)
   pthread_mutex_init (&stream->lock, NULL);
   pthread_cond_init (&stream->loaded, NULL);
   s->stream = stream;
-  stream->front_bytes = s->header.flags & SPARSE_MARKERS ? GRAIN_MARKER_BYTES
-                                                         : GRAIN_LENGTH_BYTES;
   /* Deflate never grows data by that much. */
-  stream->max_packed_bytes = stream->front_bytes + 2 * grain_bytes;
+  stream->max_packed_bytes = GRAIN_MARKER_BYTES + 2 * grain_bytes;
   stream->nr_slots = MAX_INFLATED_BYTES / grain_bytes;
   if (stream->nr_slots < MIN_INFLATED_GRAINS)
     stream->nr_slots = MIN_INFLATED_GRAINS;
@@ -94,11 +92,11 @@ stream_decode_front (const struct sparse *s, const uint8_t *raw,
                      uint64_t offset, uint64_t *lba, uint64_t *end)
 {
   const struct stream *stream = s->stream;
-  uint64_t length = get32 (raw + stream->front_bytes - 4);
+  uint64_t length = get32 (raw + 8);
 
-  *lba = stream->front_bytes == GRAIN_MARKER_BYTES ? get64 (raw) : UINT64_MAX;
-  *end = offset + stream->front_bytes + length;
-  if (length == 0 || stream->front_bytes + length > stream->max_packed_bytes)
+  *lba = get64 (raw);
+  *end = offset + GRAIN_MARKER_BYTES + length;
+  if (length == 0 || GRAIN_MARKER_BYTES + length > stream->max_packed_bytes)
     return log_fail (VIX_E_DISK_INVALIDDISK,
                      "%s: the image is damaged: the compressed grain at byte "
                      "%" PRIu64 " has an impossible length",
@@ -119,7 +117,7 @@ stream_check (struct sparse *s, uint64_t file_sector)
   uint64_t lba, end;
   VixError err;
 
-  err = file_read (s->extent.file, raw, s->stream->front_bytes, offset);
+  err = file_read (s->extent.file, raw, sizeof raw, offset);
   if (err == VIX_OK)
     err = stream_decode_front (s, raw, offset, &lba, &end);
   return err;
@@ -146,12 +144,12 @@ read_packed (struct sparse *s, uint64_t grain, uint64_t file_sector,
     err = stream_decode_front (s, packed, offset, &lba, &end);
   if (err != VIX_OK)
     return err;
-  if (lba != grain * s->grain_sectors && lba != UINT64_MAX)
+  if (lba != grain * s->grain_sectors)
     return log_fail (VIX_E_DISK_INVALIDDISK,
                      "%s: the image is damaged: the marker of grain %" PRIu64
                      " belongs to another one",
                      file->path, grain);
-  *length = end - offset - s->stream->front_bytes;
+  *length = end - offset - GRAIN_MARKER_BYTES;
   if (end > offset + have)
     err = file_read (file, packed + have, end - offset - have, offset + have);
   return err;
@@ -174,7 +172,7 @@ stream_unpack (struct sparse *s, uint64_t grain, uint64_t file_sector,
   if (err == VIX_OK) {
     z = &inflater->z;
     inflateReset (z);
-    z->next_in = inflater->packed + s->stream->front_bytes;
+    z->next_in = inflater->packed + GRAIN_MARKER_BYTES;
     z->avail_in = (uInt)length;
     z->next_out = out;
     z->avail_out = (uInt)grain_bytes;

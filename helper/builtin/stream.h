@@ -16,9 +16,6 @@
 #define MAX_INFLATED_BYTES  (32 * 1024 * 1024)
 #define MIN_INFLATED_GRAINS 4
 
-/* In front of a compressed grain if the file has no markers: its length. */
-#define GRAIN_LENGTH_BYTES 4
-
 /* What inflating one grain takes; threads borrow them. */
 struct inflater {
   struct inflater *next;
@@ -33,8 +30,7 @@ struct cached_grain {
 };
 
 struct stream {
-  uint64_t max_packed_bytes; /* with what is in front */
-  uint64_t front_bytes;
+  uint64_t max_packed_bytes; /* with the marker */
   bool has_tail; /* of a writer: tables, directory and footer behind end */
   pthread_mutex_t lock; /* for all below */
   pthread_cond_t loaded;
@@ -43,7 +39,7 @@ struct stream {
   struct cached_grain *slots; /* grain's slot: number % nr_slots */
 };
 
-/* What is in front of the grain at offset; *end is the byte behind it. */
+/* The marker of the grain at offset; *end is the byte behind the grain. */
 VixError stream_decode_front (const struct sparse *s, const uint8_t *raw,
                               uint64_t offset, uint64_t *lba, uint64_t *end);
 
