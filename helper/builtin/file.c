@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "errors.h"
@@ -58,6 +60,7 @@ static VixError
 wrap (int fd, const char *path, bool writable, struct file **out)
 {
   struct file *file = calloc (1, sizeof *file);
+  struct statfs fs;
   struct stat st;
   VixError err;
 
@@ -79,6 +82,8 @@ wrap (int fd, const char *path, bool writable, struct file **out)
   file->dev = st.st_dev;
   file->ino = st.st_ino;
   file->size = (uint64_t)st.st_size;
+  file->in_memory = fstatfs (fd, &fs) == 0
+                    && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
   *out = file;
   return VIX_OK;
 }
@@ -157,13 +162,15 @@ file_close (struct file *file)
 }
 
 /* What is in memory already is read at once, else the caller comes back from
- * where it may wait.
+ * where it may wait.  File systems in memory don't know RWF_NOWAIT: they need
+ * not wait.
  */
 static VixError
 read_nowait (struct file *file, void *buf, uint64_t length, uint64_t offset)
 {
   struct iovec iov = { .iov_base = buf, .iov_len = length };
-  ssize_t r = preadv2 (file->fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
+  int flags = file->in_memory ? 0 : RWF_NOWAIT;
+  ssize_t r = preadv2 (file->fd, &iov, 1, (off_t)offset, flags);
 
   return r == (ssize_t)length ? VIX_OK : FILE_WOULD_BLOCK;
 }

@@ -18,6 +18,7 @@ struct file {
   char *path;        /* for messages */
   int fd;
   bool writable;
+  bool in_memory;    /* of a file system that has no other place */
   atomic_bool dirty; /* written to since the last successful flush */
   dev_t dev;
   ino_t ino;
