@@ -20,6 +20,7 @@
 #include "frame.h"
 #include "library.h"
 #include "output.h"
+#include "spin.h"
 #include "watch.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -29,6 +30,7 @@ static int nudge_fd = -1;
 static struct frame_reader reader;
 static struct decoder decoder;
 static struct request_list queue = REQUEST_LIST_INIT (queue);
+static struct spinner spinner;
 static char *call_body; /* the one CALL that was read and not finished */
 static size_t call_length;
 
@@ -193,15 +195,13 @@ wait_for_room (void)
 static bool
 fill_queue (bool may_spin)
 {
-  uint64_t spin_until_us = may_spin ? precise_us () + SPIN_US : 0;
+  bool spinning = may_spin && spin_begin (&spinner, precise_us ());
 
   while (queue.count == 0 && !atomic_load (&ended)) {
     switch (read_frames ()) {
     case NOTHING:
-      if (spin_until_us != 0 && precise_us () < spin_until_us)
-        continue;
-      spin_until_us = 0;
-      if (sleep_for_input ())
+      spinning = spinning && spin_again (&spinner, precise_us ());
+      if (!spinning && sleep_for_input ())
         return true;
       break;
     case FULL:
@@ -213,6 +213,8 @@ fill_queue (bool may_spin)
       break;
     }
   }
+  if (spinning)
+    spin_paid (&spinner, precise_us ());
   return queue.count > 0;
 }
 

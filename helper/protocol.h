@@ -87,6 +87,15 @@ enum {
    * sleep and a wake-up cost more than the host's turnaround at depth 1.
    */
   SPIN_US = 80,
+  /* Two looks that are so many microseconds apart: another thread has had the
+   * processor in between.
+   */
+  SPIN_GAP_US = 300,
+  /* Batches after which the main thread sleeps at once: at most so many after
+   * spins in vain, and so many after one that lost the processor.
+   */
+  SPIN_SKIPS_MAX = 255,
+  SPIN_SKIPS_CROWDED = 1024,
   /* Bytes: after a batch with more payload the main thread sleeps at once,
    * since somebody else needs the processor to move that payload.
    */

@@ -22,7 +22,7 @@ $(FAKE_LIBS): $(FAKE_SOURCES) tests/fake.h vixdisklib.h Makefile tests/rules.mk
 	$(CC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) -fPIC -shared -fvisibility=hidden $(FAKE_FLAGS) \
 	  $(LDFLAGS_ALL) -Wl,-soname,$(@F) -o $@ $(FAKE_SOURCES)
 
-UNIT := test-vectors test-frame test-decode test-output
+UNIT := test-vectors test-frame test-decode test-output test-spin
 UNIT_BINS := $(UNIT:%=$(T)/%)
 UNIT_OBJECTS := $(UNIT:%=$(BUILD)/obj/helper/tests/%.o) \
   $(BUILD)/obj/helper/tests/bench-helper.o

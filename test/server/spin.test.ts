@@ -39,7 +39,7 @@ t.test('vain spins become rare', (t) => {
   for (let i = 0; i < 10_000; i++) {
     spin.expectSoon();
     if (turn()) spins++;
-    pass(1);
+    pass(0.2);
     turn();
   }
   t.ok(spins > 10 && spins < 60, `${spins} of 10000`);
@@ -57,14 +57,30 @@ t.test('one that paid off makes them frequent again', (t) => {
   };
   for (let i = 0; i < 20; i++) {
     callsToSpin();
-    pass(1);
+    pass(0.2);
     turn();
   }
   const calls = callsToSpin();
   t.ok(calls > 100, 'it was skipping');
   spin.expectSoon();
-  pass(1);
+  pass(0.2);
   turn();
   t.equal(callsToSpin(), 2, 'one call is skipped, the next one spins');
+  t.end();
+});
+
+t.test('one that lost the processor has many skipped', (t) => {
+  const { spin, turn, pass } = spinner();
+  spin.expectSoon();
+  t.ok(turn());
+  pass(0.6);
+  spin.expectSoon();
+  t.notOk(turn(), 'although it paid off');
+  let calls = 0;
+  do {
+    spin.expectSoon();
+    calls += 1;
+  } while (!turn());
+  t.equal(calls, 1025);
   t.end();
 });
