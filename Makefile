@@ -32,6 +32,7 @@ help:
 	@echo 'make proof [NAME=..] what it must survive, in full; figures are printed'
 	@echo 'make docs            write the pages that are made from tables'
 	@echo 'make bench           speed, against nbdkit and qemu-nbd'
+	@echo 'make bench-engine    the built-in engine, against qemu-nbd serving the same VMDK'
 	@echo 'make format          rewrite the sources as the formatters like them'
 	@echo 'make clean           remove everything that was built'
 
@@ -166,6 +167,12 @@ bench: deps
 	@$(MAKE) all
 	npx --no-install tsc -p test/bench
 	node build/bench/js/main.js
+
+.PHONY: bench-engine
+bench-engine: deps
+	@$(MAKE) all
+	npx --no-install tsc -p test/bench
+	node build/bench/js/engine.js
 
 .PHONY: format
 format: node_modules/.package-lock.json
