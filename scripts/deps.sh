@@ -4,9 +4,9 @@
 # Where it may not install, it prints the one line to run and exits 1.
 set -eu
 
-build="gcc make libc6-dev libmsgpack-dev zlib1g-dev"
+build="gcc make libc6-dev libmsgpack-dev libdeflate-dev"
 test="qemu-utils libnbd-bin python3-libnbd nbdkit fio fdisk e2fsprogs procps strace
-  libvmdk-utils clang clang-format libclang-rt-dev openssl
+  libvmdk-utils zlib1g-dev clang clang-format libclang-rt-dev openssl
   qemu-system-x86 nbd-client fuse3 groff-base"
 
 wanted=

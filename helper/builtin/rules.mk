@@ -6,7 +6,8 @@ BUILTIN_LIB := $(BUILD)/builtin/lib64/libvixDiskLib.so.8
 BUILTIN_ENGINE_C := $(wildcard builtin/*.c)
 BUILTIN_ENGINE_O := $(BUILTIN_ENGINE_C:%.c=$(BUILD)/obj/%.o)
 
-# Unit tests link the engine's objects, so that they reach its insides.
+# Unit tests link the engine's objects, so that they reach its insides.  They
+# pack grains by zlib, so that two libraries have to agree.
 BUILTIN_SUPPORT_O := $(BUILD)/obj/builtin/tests/image.o
 BUILTIN_TESTS := $(patsubst builtin/tests/%.c,$(BUILD)/tests/builtin-%, \
   $(wildcard builtin/tests/test-*.c))
@@ -32,17 +33,17 @@ $(BUILD)/obj/builtin/%.o: builtin/%.c builtin/rules.mk Makefile
 
 $(BUILTIN_LIB): $(BUILTIN_ENGINE_O)
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,-Bsymbolic -Wl,-soname,$(@F) -o $@ $^ $(LDFLAGS_ALL) -lz
+	$(CC) -shared -Wl,-Bsymbolic -Wl,-soname,$(@F) -o $@ $^ $(LDFLAGS_ALL) -ldeflate
 
 $(BUILD)/tests/builtin-%: $(BUILD)/obj/builtin/tests/%.o $(BUILTIN_SUPPORT_O) \
 		$(BUILTIN_ENGINE_O)
 	@mkdir -p $(@D)
-	$(CC) -pthread -pie $(LDFLAGS_ALL) -o $@ $^ -lz
+	$(CC) -pthread -pie $(LDFLAGS_ALL) -o $@ $^ -ldeflate -lz
 
 $(BUILTIN_CHECK): $(BUILTIN_CHECK_O) $(filter-out %/api.o %/api-io.o, \
 		$(BUILTIN_ENGINE_O))
 	@mkdir -p $(@D)
-	$(CC) -pthread -pie $(LDFLAGS_ALL) -o $@ $^ -lz
+	$(CC) -pthread -pie $(LDFLAGS_ALL) -o $@ $^ -ldeflate
 
 # Loads the library as its users do, by dlopen.
 $(BUILTIN_TOOL): $(BUILD)/obj/builtin/tests/vmdk-tool.o
@@ -58,7 +59,7 @@ $(BUILD)/fuzz/builtin-%: builtin/tests/%.c builtin/tests/image.c \
 		builtin/tests/fuzz-image.c $(BUILTIN_ENGINE_C) $(wildcard builtin/*.h builtin/tests/*.h)
 	@mkdir -p $@.corpus
 	cp -n builtin/tests/$*.corpus/* $@.corpus/
-	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) -lz
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) -ldeflate -lz
 
 -include $(BUILTIN_ENGINE_O:.o=.d) $(BUILTIN_CHECK_O:.o=.d) \
   $(wildcard $(BUILD)/obj/builtin/tests/*.d)

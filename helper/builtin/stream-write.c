@@ -14,9 +14,6 @@
 #include "bytes.h"
 #include "log.h"
 
-/* Most of what deflate can do, in a third of the time. */
-#define DEFLATE_LEVEL 3
-
 /* The sector behind the compressed grain at file_sector. */
 static VixError
 end_of_grain (struct sparse *s, uint64_t file_sector, uint64_t *lba,
@@ -157,14 +154,17 @@ pack (struct sparse *s, uint64_t grain, const uint8_t *bytes, uint8_t **out,
       uint64_t *nr_sectors)
 {
   uint64_t length = s->grain_sectors * VIXDISKLIB_SECTOR_SIZE;
-  uLongf packed = compressBound (length);
-  uint64_t room = GRAIN_MARKER_BYTES + packed + VIXDISKLIB_SECTOR_SIZE;
-  uint8_t *p = calloc (1, room);
+  uint64_t room
+      = GRAIN_MARKER_BYTES + packer_bound (length) + VIXDISKLIB_SECTOR_SIZE;
+  struct workplace *w = stream_borrow (s->stream);
+  uint8_t *p = w ? calloc (1, room) : NULL;
+  size_t packed = 0;
 
-  if (!p
-      || compress2 (p + GRAIN_MARKER_BYTES, &packed, bytes, length,
-                    DEFLATE_LEVEL)
-             != Z_OK) {
+  if (p)
+    packed = packer_deflate (w->packer, bytes, length, p + GRAIN_MARKER_BYTES);
+  if (w)
+    stream_give_back (s->stream, w);
+  if (packed == 0) {
     free (p);
     return VIX_E_OUT_OF_MEMORY;
   }

@@ -33,22 +33,22 @@ stream_open (struct sparse *s)
 }
 
 static void
-free_inflater (struct inflater *inflater)
+free_workplace (struct workplace *w)
 {
-  inflateEnd (&inflater->z);
-  free (inflater);
+  packer_free (w->packer);
+  free (w);
 }
 
 void
 stream_free (struct stream *stream)
 {
-  struct inflater *next;
+  struct workplace *next;
 
   if (!stream)
     return;
-  for (struct inflater *i = stream->idle; i; i = next) {
-    next = i->next;
-    free_inflater (i);
+  for (struct workplace *w = stream->idle; w; w = next) {
+    next = w->next;
+    free_workplace (w);
   }
   for (size_t i = 0; stream->slots && i < stream->nr_slots; i++)
     free (stream->slots[i].data);
@@ -58,32 +58,32 @@ stream_free (struct stream *stream)
   free (stream);
 }
 
-static struct inflater *
-borrow_inflater (struct stream *stream)
+struct workplace *
+stream_borrow (struct stream *stream)
 {
-  struct inflater *inflater;
+  struct workplace *w;
 
   pthread_mutex_lock (&stream->lock);
-  inflater = stream->idle;
-  if (inflater)
-    stream->idle = inflater->next;
+  w = stream->idle;
+  if (w)
+    stream->idle = w->next;
   pthread_mutex_unlock (&stream->lock);
-  if (inflater)
-    return inflater;
-  inflater = calloc (1, sizeof *inflater + stream->max_packed_bytes);
-  if (inflater && inflateInit (&inflater->z) != Z_OK) {
-    free (inflater);
+  if (w)
+    return w;
+  w = malloc (sizeof *w + stream->max_packed_bytes);
+  if (w && !(w->packer = packer_new ())) {
+    free (w);
     return NULL;
   }
-  return inflater;
+  return w;
 }
 
-static void
-give_back_inflater (struct stream *stream, struct inflater *inflater)
+void
+stream_give_back (struct stream *stream, struct workplace *w)
 {
   pthread_mutex_lock (&stream->lock);
-  inflater->next = stream->idle;
-  stream->idle = inflater;
+  w->next = stream->idle;
+  stream->idle = w;
   pthread_mutex_unlock (&stream->lock);
 }
 
@@ -161,30 +161,23 @@ stream_unpack (struct sparse *s, uint64_t grain, uint64_t file_sector,
 {
   uint64_t grain_bytes = s->grain_sectors * VIXDISKLIB_SECTOR_SIZE;
   uint64_t needed = grain_length (s, grain) * VIXDISKLIB_SECTOR_SIZE;
-  struct inflater *inflater = borrow_inflater (s->stream);
+  struct workplace *w = stream_borrow (s->stream);
   uint64_t length = 0;
-  z_stream *z;
+  size_t got;
   VixError err;
 
-  if (!inflater)
+  if (!w)
     return VIX_E_OUT_OF_MEMORY;
-  err = read_packed (s, grain, file_sector, inflater->packed, &length);
-  if (err == VIX_OK) {
-    z = &inflater->z;
-    inflateReset (z);
-    z->next_in = inflater->packed + GRAIN_MARKER_BYTES;
-    z->avail_in = (uInt)length;
-    z->next_out = out;
-    z->avail_out = (uInt)grain_bytes;
-    if (inflate (z, Z_FINISH) != Z_STREAM_END
-        || grain_bytes - z->avail_out < needed)
-      err = log_fail (VIX_E_DISK_INVALIDDISK,
-                      "%s: the image is damaged: grain %" PRIu64
-                      " can't be decompressed (%s)",
-                      s->extent.file->path, grain,
-                      z->msg ? z->msg : "wrong length");
-  }
-  give_back_inflater (s->stream, inflater);
+  err = read_packed (s, grain, file_sector, w->packed, &length);
+  if (err == VIX_OK
+      && (!packer_inflate (w->packer, w->packed + GRAIN_MARKER_BYTES, length,
+                           out, grain_bytes, &got)
+          || got < needed))
+    err = log_fail (VIX_E_DISK_INVALIDDISK,
+                    "%s: the image is damaged: grain %" PRIu64
+                    " can't be decompressed",
+                    s->extent.file->path, grain);
+  stream_give_back (s->stream, w);
   return err;
 }
 

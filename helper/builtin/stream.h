@@ -7,8 +7,7 @@
 #ifndef BUILTIN_STREAM_H
 #define BUILTIN_STREAM_H
 
-#include <zlib.h>
-
+#include "packing.h"
 #include "sparse.h"
 #include "stream-format.h"
 
@@ -16,10 +15,10 @@
 #define MAX_INFLATED_BYTES  (32 * 1024 * 1024)
 #define MIN_INFLATED_GRAINS 4
 
-/* What inflating one grain takes; threads borrow them. */
-struct inflater {
-  struct inflater *next;
-  z_stream z;
+/* What one grain takes to be read or written; threads borrow them. */
+struct workplace {
+  struct workplace *next;
+  struct packer *packer;
   uint8_t packed[];
 };
 
@@ -34,10 +33,14 @@ struct stream {
   bool has_tail; /* of a writer: tables, directory and footer behind end */
   pthread_mutex_t lock; /* for all below */
   pthread_cond_t loaded;
-  struct inflater *idle;
+  struct workplace *idle;
   size_t nr_slots;
   struct cached_grain *slots; /* grain's slot: number % nr_slots */
 };
+
+/* A workplace, until it is given back.  NULL without memory. */
+struct workplace *stream_borrow (struct stream *stream);
+void stream_give_back (struct stream *stream, struct workplace *w);
 
 /* The marker of the grain at offset; *end is the byte behind the grain. */
 VixError stream_decode_front (const struct sparse *s, const uint8_t *raw,
