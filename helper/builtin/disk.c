@@ -8,13 +8,20 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "log.h"
 
-/* A write of up to 32 KiB into the page cache takes less time than waking
- * another thread for it.
+/* A write of up to 256 KiB into the page cache takes no longer than waking
+ * another thread for it, which would only wait for the file's lock in turn.
  */
-#define MAX_QUICK_SECTORS 64
+#define MAX_QUICK_SECTORS 512
+
+/* A kernel that has too much to write makes writers wait.  Who met that lets
+ * threads wait for the next writes.
+ */
+#define QUICK_WRITE_NS   (2 * 1000 * 1000)
+#define SLOW_WRITES_NEXT 64
 
 static const char *
 path_of (const struct disk *disk)
@@ -239,19 +246,43 @@ disk_write (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
   return err == VIX_OK ? disk_settle (disk) : err;
 }
 
+static uint64_t
+now_ns (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Whether the write to come may take long.  Two threads may count as one. */
+static bool
+expect_slow (struct disk *disk)
+{
+  unsigned left = atomic_load (&disk->slow_writes);
+
+  if (left > 0)
+    atomic_store (&disk->slow_writes, left - 1);
+  return left > 0;
+}
+
 VixError
 disk_write_quickly (struct disk *disk, uint64_t sector, uint64_t nr_sectors,
                     const uint8_t *buf, bool *due)
 {
+  uint64_t started;
   VixError err;
 
   *due = false;
   if (nr_sectors > MAX_QUICK_SECTORS || disk->nr_links > 1
       || disk->links[0].extents[0]->is_slow || !atomic_load (&disk->cid_changed)
-      || pthread_rwlock_tryrdlock (&disk->lock) != 0)
+      || expect_slow (disk) || pthread_rwlock_tryrdlock (&disk->lock) != 0)
     return FILE_WOULD_BLOCK;
+  started = now_ns ();
   err = write_extents (disk, sector, nr_sectors, buf);
   pthread_rwlock_unlock (&disk->lock);
+  if (now_ns () - started > QUICK_WRITE_NS)
+    atomic_store (&disk->slow_writes, SLOW_WRITES_NEXT);
   *due = err == VIX_OK && kill_log_wants_commit (disk->kill_log);
   return err;
 }

@@ -32,6 +32,7 @@ struct disk {
   pthread_rwlock_t lock;
   pthread_mutex_t first_write;
   atomic_bool cid_changed;
+  atomic_uint slow_writes; /* that are left to threads, after a slow one */
 };
 
 /* Opens the VMDK at path with its parents and takes their locks.  Any error
