@@ -8,7 +8,7 @@
 #include <libdeflate.h>
 #include <stdlib.h>
 
-/* Smaller than what zlib's default makes, in a third of the time. */
+/* Smaller than what zlib makes at its level 3, in half the time. */
 #define DEFLATE_LEVEL 4
 
 struct packer {

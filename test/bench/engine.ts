@@ -96,7 +96,7 @@ function printRow({ format, work, unit, ours, peer, ratio }: Row): void {
 
 async function main(): Promise<void> {
   const rounds = setting('BENCH_ROUNDS', 3);
-  const sizeMib = setting('BENCH_SIZE_MIB', 512);
+  const sizeMib = setting('BENCH_SIZE_MIB', 2048);
   const runtimeS = setting('BENCH_RUNTIME_S', 2);
   const only = process.env['BENCH_ONLY'] ?? '';
   const place = process.env['BENCH_DIR'] ?? '/dev/shm';
