@@ -72,6 +72,28 @@ for (const { type, createType, libvmdk, files } of TYPES) {
   });
 }
 
+t.test('every type with every adapter, written to', async (t) => {
+  const HW_VERSIONS = [3, 4, 6, 7, 8, 9, 10, 11, 13, 14, 15, 17, 18, 19, 20, 21];
+  const sectors = 70_000;
+  let turn = 0;
+  for (const { type } of TYPES) {
+    for (const adapter of [1, 2, 3]) {
+      const dir = t.testdir({ 'shadow.raw': Buffer.alloc(sectors * 512) });
+      const file = path.join(dir, 'disk.vmdk');
+      const shadow = path.join(dir, 'shadow.raw');
+      const hwVersion = HW_VERSIONS[turn++ % HW_VERSIONS.length]!;
+      t.match(await create(file, type, sectors, adapter, hwVersion), { exitCode: 0, stderr: '' });
+      const text = readFileSync(file, 'latin1');
+      t.match(text, `ddb.virtualHWVersion = "${hwVersion}"`);
+      t.match(text, `ddb.adapterType = "${ADAPTERS[adapter]!}"`);
+      const wrote = await tryTool(file, 'random', String(turn), '40', shadow);
+      t.match(wrote, { exitCode: 0, stderr: '' }, `type ${type}, adapter ${adapter}`);
+      await must('qemu-img', ['compare', '-q', '-f', 'raw', '-F', 'vmdk', shadow, file]);
+      await must('qemu-img', ['check', '-q', '-f', 'vmdk', file]);
+    }
+  }
+});
+
 t.test('geometry', async (t) => {
   const dir = t.testdir({});
   const GIB = 2 ** 21;
