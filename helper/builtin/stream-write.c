@@ -2,9 +2,10 @@
  *
  * Writing to a streamOptimized file.  Each write packs the grains it touches
  * and appends them, with their markers; so a killed process leaves a file whose
- * directory can be made anew from the markers.  A commit appends tables,
- * directory and footer.  What is written next takes their place, after they
- * were cut off durably: a footer never stands behind something it does not fit.
+ * directory can be made anew from the markers.  A commit appends tables and
+ * directory, durably, and then the footer.  What is written next takes their
+ * place, after they were cut off durably: a footer never stands behind
+ * something it does not fit.
  */
 #include "stream.h"
 
@@ -306,6 +307,11 @@ stream_commit (struct sparse *s)
     gd[i] = htole32 (s->gd[i]);
   if (err == VIX_OK)
     err = put_marked (s, &at, gd, s->gd_entries * sizeof *gd, MARKER_DIRECTORY);
+  /* Until the footer is there, readers go by the markers of the grains: then
+   * all that it leads to must be there, too.
+   */
+  if (err == VIX_OK)
+    err = file_flush (s->extent.file);
   if (err == VIX_OK)
     err = stream_put_footer (
         s->extent.file, &s->header,
