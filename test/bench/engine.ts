@@ -1,7 +1,7 @@
 // `make bench-engine`: the built-in engine against qemu-nbd, both serving the same VMDK through the
-// page cache (writeback). In every round each work runs once against each server, one directly after
-// the other and in turns first; medians are shown, and the median of the ratios of the pairs (above
-// 1: we are better). With BENCH_DIR on a disk that disk is measured, too; else it is memory.
+// page cache (writeback). In every round each work runs once against each server, one directly
+// after the other and in turns first; medians are shown, and the median of the ratios of the pairs
+// (above 1: we are better). With BENCH_DIR on a disk that disk is measured, too; else it is memory.
 // Settings: BENCH_ROUNDS, BENCH_SIZE_MIB, BENCH_RUNTIME_S, BENCH_ONLY (a part of "FORMAT WORK").
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
