@@ -58,6 +58,12 @@ export const EXTENTS_PAUSE_MS_MAX = 5_000;
 /** Requests of one connection that were parsed and not answered. More stay in the socket. */
 export const CONNECTION_REQUESTS_MAX = 1024;
 /**
+ * The same of all connections together: a record, and what the disk keeps for it, is about 1.2 KiB.
+ */
+export const SERVER_REQUESTS_MAX = 16_384;
+/** What each connection may have all the same when there are so many. */
+export const CONNECTION_REQUESTS_MIN = 16;
+/**
  * Requests for block status of one connection that are not answered: each answer is held until it
  * leaves.
  */
@@ -78,6 +84,10 @@ export const OPTIONS_MAX = 64;
 export const HANDSHAKE_TIMEOUT_MS = 60_000;
 /** A client without progress on a payload or reply, while others wait for memory, is closed. */
 export const STALL_TIMEOUT_MS = 60_000;
+/** Less than this of one payload or reply in that time is none: no disk is copied over 4 KiB/s. */
+export const STALL_BYTES_MIN = 256 * KIB;
+/** Unsent answers to options, after which we stop reading from a client: a list may be long. */
+export const HANDSHAKE_REPLY_BYTES_MAX = 64 * KIB;
 /** Certificates, keys and revocation lists: larger than any that makes sense. */
 export const TLS_FILE_BYTES_MAX = 4 * MIB;
 /** Pre-shared keys: less than 128 bits protect nobody, OpenSSL takes no more than 512. */

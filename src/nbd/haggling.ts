@@ -2,6 +2,7 @@
 // where that leads. The bytes around them are the business of handshake.ts.
 // The rule: an option that fails changes nothing, but for NBD_OPT_SET_META_CONTEXT, which drops
 // what was selected before.
+import { HANDSHAKE_REPLY_BYTES_MAX } from '../base/limits.js';
 import type { Agreement, HeaderStyle } from './agreement.js';
 import {
   NBD_FLAG_SEND_DF,
@@ -56,6 +57,7 @@ export class Haggling<Export extends NbdExport> {
   readonly #tls: TlsPolicy['mode'];
   #isSecure: boolean;
   #output: Buffer[] = [];
+  #outputBytes = 0;
   #option = 0;
   #style: HeaderStyle = 'simple';
   /** The name for which base:allocation is selected. */
@@ -77,8 +79,14 @@ export class Haggling<Export extends NbdExport> {
     this.#isSecure = tls.isSecure;
   }
 
+  /** Whether there is so much to be sent that it must leave before the next option is taken. */
+  get mustSend(): boolean {
+    return this.#outputBytes >= HANDSHAKE_REPLY_BYTES_MAX;
+  }
+
   /** Replies that are to be sent now. */
   takeOutput(): Buffer[] {
+    this.#outputBytes = 0;
     return this.#output.splice(0);
   }
 
@@ -140,8 +148,13 @@ export class Haggling<Export extends NbdExport> {
     }
   }
 
+  #send(...messages: Buffer[]): void {
+    for (const message of messages) this.#outputBytes += message.length;
+    this.#output.push(...messages);
+  }
+
   #reply(type: number, data?: Buffer): void {
-    this.#output.push(optionReply(this.#option, type, data));
+    this.#send(optionReply(this.#option, type, data));
   }
 
   #error(type: number, text: string): void {
@@ -231,7 +244,7 @@ export class Haggling<Export extends NbdExport> {
           this.#close(target);
         } else {
           const agreement = this.#agreementOn(target, name);
-          this.#output.push(exportNameReply(agreement, this.noZeroes));
+          this.#send(exportNameReply(agreement, this.noZeroes));
           this.#transmit(agreement);
         }
       });
@@ -241,7 +254,7 @@ export class Haggling<Export extends NbdExport> {
   #list(data: Buffer): void {
     if (this.#refusesData('NBD_OPT_LIST', data)) return;
     for (const target of this.#exports.list()) {
-      this.#output.push(serverReply(this.#option, target));
+      this.#send(serverReply(this.#option, target));
     }
     this.#reply(NBD_REP_ACK);
   }
@@ -254,7 +267,7 @@ export class Haggling<Export extends NbdExport> {
     }
     this.#findOrRefuse(wanted.name, (target) => {
       const agreement = this.#agreementOn(target, wanted.name);
-      this.#output.push(...infoReplies(this.#option, agreement, wanted.asked));
+      this.#send(...infoReplies(this.#option, agreement, wanted.asked));
       this.#reply(NBD_REP_ACK);
       if (this.#option === NBD_OPT_GO) this.#transmit(agreement);
     });
@@ -276,9 +289,9 @@ export class Haggling<Export extends NbdExport> {
     this.#findOrRefuse(name, () => {
       if (sets && selectsAllocation(queries)) {
         this.#allocationOf = name;
-        this.#output.push(metaContextReply(this.#option, NBD_ALLOCATION_CONTEXT_ID));
+        this.#send(metaContextReply(this.#option, NBD_ALLOCATION_CONTEXT_ID));
       } else if (!sets && listsAllocation(queries)) {
-        this.#output.push(metaContextReply(this.#option, 0));
+        this.#send(metaContextReply(this.#option, 0));
       }
       this.#reply(NBD_REP_ACK);
     });

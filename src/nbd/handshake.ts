@@ -1,6 +1,7 @@
 // The handshake phase (proto.md, "Handshake"), server side, without I/O: bytes go in by receive(),
 // bytes to send come out of takeOutput(), `stage` says where we are. The bytes may be cut anywhere.
-// The rule: nothing a client sends makes this hold more than one option of OPTION_BYTES_MAX.
+// The rule: nothing a client sends makes this hold more than one option of OPTION_BYTES_MAX, and
+// answers of HANDSHAKE_REPLY_BYTES_MAX and one more.
 //
 //   stage          needs                    then
 //   client-flags   4 bytes                  option-header, or closed (unknown flags)
@@ -92,11 +93,12 @@ export class Handshake<Export extends NbdExport> {
 
   /**
    * Takes bytes from the client, in the order received.
-   * @returns how many were used: all, unless `stage` became one in which nothing is received.
+   * @returns how many were used: all, unless `stage` became one in which nothing is received, or
+   * takeOutput() must be called first because there is much to be sent.
    */
   receive(bytes: Buffer): number {
     let at = 0;
-    while (at < bytes.length && this.#haggling.state === 'options' && this.#stage !== 'closed') {
+    while (at < bytes.length && this.#takesBytes) {
       const left = bytes.length - at;
       if (this.#stage === 'option-skip') {
         const skipped = Math.min(left, this.#skipBytes);
@@ -111,6 +113,11 @@ export class Handshake<Export extends NbdExport> {
       if (this.#have === this.#needed.length) this.#advance(this.#needed);
     }
     return at;
+  }
+
+  get #takesBytes(): boolean {
+    const { mustSend, state } = this.#haggling;
+    return state === 'options' && this.#stage !== 'closed' && !mustSend;
   }
 
   #expect(stage: ByteStage, lengthBytes: number): void {

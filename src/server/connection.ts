@@ -4,12 +4,13 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../base/clock.js';
-import { KEEPALIVE_IDLE_MS, STALL_TIMEOUT_MS } from '../base/limits.js';
+import { KEEPALIVE_IDLE_MS, STALL_BYTES_MIN, STALL_TIMEOUT_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import { canMoveSocket, unsentBytes } from '../base/sockets.js';
 import { Handshake } from '../nbd/handshake.js';
 import type { Exports, ServedExport } from './exports.js';
 import { type HandshakeSink, Receiver } from './receive.js';
+import type { RecordStore } from './request-record.js';
 import type { Spinner } from './spin.js';
 import { Transmission, type TransmissionHost } from './transmission.js';
 import { receiveInPlace } from './zero-copy.js';
@@ -36,6 +37,7 @@ export interface ConnectionOptions {
   /** Undefined: TLS is not set up. */
   tls: TlsUpgrade | undefined;
   spinner: Spinner;
+  records: RecordStore;
   /** Called once, when the socket is closed. Requests may still be under way in the disk. */
   closed: () => void;
 }
@@ -44,6 +46,7 @@ export class Connection implements HandshakeSink, TransmissionHost {
   readonly log: Log;
   readonly name: string;
   readonly receiver: Receiver;
+  readonly records: RecordStore;
   /** The client's stream; another one once it is secure. */
   socket: ClientStream;
   /** Whether bytes may be sent past `socket`: it is one that was moved, and not secure. */
@@ -53,6 +56,8 @@ export class Connection implements HandshakeSink, TransmissionHost {
   #handshakeTimer: Timer | undefined;
   /** An export is being made ready: nothing is read, and it may take as long as it takes. */
   #lookingUp = false;
+  /** Answers to options have not left yet: no further option is taken. */
+  #unread = false;
   /** The client goes over to TLS: no byte in the clear is looked at any more. */
   #upgrading = false;
   /** It has asked for TLS: what becomes of that is said where it is known. */
@@ -63,13 +68,14 @@ export class Connection implements HandshakeSink, TransmissionHost {
   #finishing = false;
   #shuttingDown = false;
   #closed = false;
-  #progress = { receivedBytes: 0, batchCount: 0, unsentBytes: 0, sinceMs: 0 };
+  #progress = { payloadCount: 0, batchCount: 0, movedBytes: 0, sinceMs: 0 };
 
   /** Takes over `accepted`; a socket must have been accepted with pauseOnConnect. */
   constructor(accepted: ClientStream, options: ConnectionOptions) {
     this.#options = options;
     this.log = options.log;
     this.name = options.name;
+    this.records = options.records;
     this.#handshake = new Handshake(options.exports, {
       mode: options.tls?.mode ?? 'off',
       isSecure: false,
@@ -100,7 +106,9 @@ export class Connection implements HandshakeSink, TransmissionHost {
 
   #limitHandshake(): void {
     this.#handshakeTimer = this.#options.clock.after(this.#options.handshakeTimeoutMs, () => {
-      this.fail('handshake not finished in time');
+      // One that was closed may have left answers that the client does not read.
+      if (this.#finishing) this.destroy();
+      else this.fail('handshake not finished in time');
     });
   }
 
@@ -139,20 +147,22 @@ export class Connection implements HandshakeSink, TransmissionHost {
   /**
    * Closes a connection that holds memory and has made no progress for STALL_TIMEOUT_MS, while
    * another one has been waiting for memory as long. To be called every now and then.
+   * Progress is the next payload, the next batch of replies, or STALL_BYTES_MIN of one: a byte now
+   * and then must not keep others waiting.
    */
   checkStall(): void {
     if (this.#transmission === undefined) return;
     const nowMs = this.#options.clock.nowMs();
-    const { receivedBytes } = this.receiver;
-    const { batchCount, busy } = this.#transmission.sender;
-    const unsent = unsentBytes(this.socket);
+    const { inPayload, payloadCount, receivedBytes } = this.receiver;
+    const { batchCount, busy, queuedBytes } = this.#transmission.sender;
+    const movedBytes = receivedBytes + queuedBytes - unsentBytes(this.socket);
     const before = this.#progress;
     const still =
-      before.receivedBytes === receivedBytes &&
+      before.payloadCount === payloadCount &&
       before.batchCount === batchCount &&
-      before.unsentBytes === unsent;
-    if (!still || !(this.receiver.inPayload || busy)) {
-      this.#progress = { receivedBytes, batchCount, unsentBytes: unsent, sinceMs: nowMs };
+      movedBytes - before.movedBytes < STALL_BYTES_MIN;
+    if (!still || !(inPayload || busy)) {
+      this.#progress = { payloadCount, batchCount, movedBytes, sinceMs: nowMs };
       return;
     }
     const waitSinceMs = this.#transmission.othersWaitSinceMs();
@@ -165,7 +175,7 @@ export class Connection implements HandshakeSink, TransmissionHost {
   // HandshakeSink
 
   get stopped(): boolean {
-    return this.#finishing || this.#lookingUp || this.#upgrading;
+    return this.#finishing || this.#lookingUp || this.#upgrading || this.#unread;
   }
 
   handshake(bytes: Buffer): number {
@@ -208,7 +218,7 @@ export class Connection implements HandshakeSink, TransmissionHost {
       this.#upgrade(output);
       return;
     }
-    if (output.length > 0) this.socket.write(output);
+    if (output.length > 0) this.#answer(output);
     const { agreement, found, reason, stage } = this.#handshake;
     if (stage === 'closed') {
       if (reason !== '') this.log.warning(`${this.name}: ${reason}`);
@@ -223,6 +233,15 @@ export class Connection implements HandshakeSink, TransmissionHost {
         this.#onFound();
       });
     }
+  }
+
+  #answer(output: Buffer): void {
+    if (this.socket.write(output)) return;
+    this.#unread = true;
+    this.socket.once('drain', () => {
+      this.#unread = false;
+      this.goOn();
+    });
   }
 
   /** Sends the acknowledgement of NBD_OPT_STARTTLS, and nothing in the clear behind it. */

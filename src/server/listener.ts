@@ -8,6 +8,7 @@ import type { Log } from '../base/log.js';
 import { type ClientStream, Connection, type TlsUpgrade } from './connection.js';
 import type { Exports } from './exports.js';
 import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.js';
+import { RecordStore } from './request-record.js';
 import { Spinner } from './spin.js';
 
 export interface NbdServerOptions {
@@ -37,6 +38,7 @@ export class NbdServer {
   readonly #sockets: ListeningSocket[] = [];
   readonly #connections = new Set<Connection>();
   readonly #spinner: Spinner;
+  readonly #records = new RecordStore();
   #stallTimer: Timer | undefined;
   #connectionCount = 0;
   #refused = { count: 0, loggedAtMs: -Infinity };
@@ -140,6 +142,7 @@ export class NbdServer {
       handshakeTimeoutMs,
       tls,
       spinner: this.#spinner,
+      records: this.#records,
       closed: () => {
         log.debug(`${name} disconnected`);
         this.#connections.delete(connection);

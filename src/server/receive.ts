@@ -55,8 +55,9 @@ export class Receiver {
   #pieceAt = 0;
   /** Whether the read that was chosen last lands in a piece. */
   #landsInPiece = false;
-  /** Bytes received so far: a measure of progress. */
+  /** Bytes received and payloads begun so far: measures of progress. */
   receivedBytes = 0;
+  payloadCount = 0;
 
   /** `zeroCopy`: next() and landed() are used, else feed(). */
   constructor(negotiator: HandshakeSink, zeroCopy: boolean) {
@@ -172,6 +173,7 @@ export class Receiver {
 
   #expect(pieces: readonly Buffer[], payloadBytes: number): void {
     invariant(this.#payloadBytes === 0 && payloadBytes > 0, 'one payload after the other');
+    this.payloadCount++;
     this.#payloadBytes = payloadBytes;
     this.#pieces = pieces;
     this.#piece = 0;

@@ -1,5 +1,11 @@
 // The server's record of one request, from its header to its reply, and the pool they come from.
-// A connection uses its records again and again, so that a request allocates nothing.
+// Records are used again and again, so that a request allocates nothing.
+// The rule: there are no more of them than the limits say, however many clients there are.
+import {
+  CONNECTION_REQUESTS_MAX,
+  CONNECTION_REQUESTS_MIN,
+  SERVER_REQUESTS_MAX,
+} from '../base/limits.js';
 import { DiskRequest } from '../disk/disk.js';
 import { NBD_SUCCESS } from '../nbd/constants.js';
 import type { RequestHeader } from '../nbd/request.js';
@@ -14,20 +20,40 @@ export class RequestRecord extends DiskRequest {
   refused = false;
 }
 
+/** The records of a server: those of all its connections, and those that wait to be used again. */
+export class RecordStore {
+  readonly free: RequestRecord[] = [];
+  inUse = 0;
+}
+
 /** The records of one connection. */
 export class RecordPool {
-  readonly #free: RequestRecord[] = [];
+  readonly #store: RecordStore;
   #inUse = 0;
+
+  constructor(store: RecordStore) {
+    this.#store = store;
+  }
 
   /** Records taken and not given back: requests that are not answered yet. */
   get inUse(): number {
     return this.#inUse;
   }
 
+  /**
+   * Whether this connection may have no more for the moment. Whoever is stopped has some, and asks
+   * again when one of its own is given back.
+   */
+  get isFull(): boolean {
+    if (this.#store.inUse < SERVER_REQUESTS_MAX) return this.#inUse >= CONNECTION_REQUESTS_MAX;
+    return this.#inUse >= CONNECTION_REQUESTS_MIN;
+  }
+
   /** A record that is as new but for what `header` says. */
   take(header: RequestHeader): RequestRecord {
-    const record = this.#free.pop() ?? new RequestRecord();
+    const record = this.#store.free.pop() ?? new RequestRecord();
     this.#inUse++;
+    this.#store.inUse++;
     record.cookieHigh = header.cookieHigh;
     record.cookieLow = header.cookieLow;
     record.offsetHigh = header.offsetHigh;
@@ -40,7 +66,6 @@ export class RecordPool {
     record.pieces.length = 0;
     record.takesHoles = false;
     record.extentsMax = 1;
-    record.extents.length = 0;
     record.error = undefined;
     record.errorText = '';
     record.errorOffsetBytes = -1;
@@ -51,6 +76,9 @@ export class RecordPool {
   /** Nobody refers to `record` any more. */
   giveBack(record: RequestRecord): void {
     this.#inUse--;
-    this.#free.push(record);
+    this.#store.inUse--;
+    // What an answer to block status has said may be long.
+    record.extents.length = 0;
+    this.#store.free.push(record);
   }
 }

@@ -36,8 +36,9 @@ export class Sender {
   #sending = false;
   #scheduled = false;
   #stopped = false;
-  /** Batches that have left so far: a measure of progress. */
+  /** Batches that have left, and bytes given to the socket so far: measures of progress. */
   batchCount = 0;
+  queuedBytes = 0;
 
   constructor(
     { socket, sendsNow }: { socket: Writable; sendsNow: boolean },
@@ -102,6 +103,7 @@ export class Sender {
       this.#queue = this.#queue.slice(this.#queueAt);
       this.#queueAt = 0;
     }
+    this.queuedBytes += batchBytes;
     return batchBytes > 0 && !this.#stopped;
   }
 

@@ -5,7 +5,6 @@
 import type { Writable } from 'node:stream';
 import {
   CONNECTION_EXTENTS_REQUESTS_MAX,
-  CONNECTION_REQUESTS_MAX,
   EXTENTS_PER_REPLY_MAX,
   READ_EXTENTS_MAX,
 } from '../base/limits.js';
@@ -30,7 +29,7 @@ import type { RequestHeader } from '../nbd/request.js';
 import { type Refusal, SHUTTING_DOWN, validateRequest } from '../nbd/validate.js';
 import type { ServedExport } from './exports.js';
 import type { Receiver, RequestSink } from './receive.js';
-import { RecordPool, type RequestRecord } from './request-record.js';
+import { RecordPool, type RecordStore, type RequestRecord } from './request-record.js';
 import { Sender, type SendSink } from './send.js';
 
 /** What a transmission needs of its connection. */
@@ -39,6 +38,7 @@ export interface TransmissionHost {
   /** For log lines. */
   readonly name: string;
   readonly receiver: Receiver;
+  readonly records: RecordStore;
   readonly socket: Writable;
   /** Whether bytes may be sent past `socket`. */
   readonly sendsNow: boolean;
@@ -79,7 +79,7 @@ export class Transmission implements RequestSink, SendSink, DiskClient {
   readonly #agreement: Agreement<ServedExport>;
   readonly #magic: number;
   readonly #session: DiskSession;
-  readonly #records = new RecordPool();
+  readonly #records: RecordPool;
   /** Begun, and not granted yet. */
   #waiting: RequestRecord | undefined;
   /** The write whose payload is being received: granted, or refused and passed over. */
@@ -98,6 +98,7 @@ export class Transmission implements RequestSink, SendSink, DiskClient {
     this.#agreement = agreement;
     this.#magic = style === 'extended' ? NBD_EXTENDED_REQUEST_MAGIC : NBD_REQUEST_MAGIC;
     this.#session = target.disk.session(this);
+    this.#records = new RecordPool(host.records);
     this.sender = new Sender(host, style, this);
     host.receiver.expectRequests(this, style === 'extended');
   }
@@ -137,7 +138,7 @@ export class Transmission implements RequestSink, SendSink, DiskClient {
     return (
       this.#ending ||
       this.#waiting !== undefined ||
-      this.#records.inUse >= CONNECTION_REQUESTS_MAX ||
+      this.#records.isFull ||
       this.#extentsInUse >= CONNECTION_EXTENTS_REQUESTS_MAX
     );
   }

@@ -9,9 +9,7 @@ export abstract class LockedRange {
   endSector = 0;
   /** True for a writer: it shares its range with nobody. */
   exclusive = false;
-  /** Ranges that came earlier, overlap, and are not yet released. */
-  blockers = 0;
-  /** Ranges that came later and wait for this one. */
+  /** Ranges that came later, and for which this one is the last of those in their way. */
   readonly dependents: LockedRange[] = [];
   previous: LockedRange | undefined = undefined;
   next: LockedRange | undefined = undefined;
@@ -26,29 +24,14 @@ export class RangeLock {
   #last: LockedRange | undefined;
   #writers = 0;
 
-  /**
-   * Queues `range`. True: it is held at once; false: its locked() will be called.
-   * A scan of what is under way, which the arenas bound; none at all while nobody writes.
-   */
+  /** Queues `range`. True: it is held at once; false: its locked() will be called. */
   acquire(range: LockedRange): boolean {
-    if (range.exclusive || this.#writers > 0) {
-      for (let other = this.#first; other; other = other.next) {
-        if (
-          (range.exclusive || other.exclusive) &&
-          range.startSector < other.endSector &&
-          other.startSector < range.endSector
-        ) {
-          other.dependents.push(range);
-          range.blockers++;
-        }
-      }
-    }
     range.previous = this.#last;
     if (this.#last) this.#last.next = range;
     else this.#first = range;
     this.#last = range;
     if (range.exclusive) this.#writers++;
-    return range.blockers === 0;
+    return !this.#waits(range);
   }
 
   /** Gives up a held range; those that waited for it alone are held before this returns. */
@@ -61,10 +44,29 @@ export class RangeLock {
     range.next = undefined;
     if (range.exclusive) this.#writers--;
     if (range.dependents.length === 0) return;
-    const dependents = range.dependents.splice(0);
-    for (const dependent of dependents) {
-      if (--dependent.blockers === 0) dependent.locked();
+    for (const dependent of range.dependents.splice(0)) {
+      if (!this.#waits(dependent)) dependent.locked();
     }
+  }
+
+  /**
+   * Whether something that came before `range` is in its way; `range` is looked at again when the
+   * last of that is released. Waiting for one at a time takes memory by the number of ranges, not
+   * by its square. A scan of what is under way; none at all while nobody writes.
+   */
+  #waits(range: LockedRange): boolean {
+    if (!range.exclusive && this.#writers === 0) return false;
+    for (let other = range.previous; other; other = other.previous) {
+      if (
+        (range.exclusive || other.exclusive) &&
+        range.startSector < other.endSector &&
+        other.startSector < range.endSector
+      ) {
+        other.dependents.push(range);
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Whether nothing is held and nothing waits. */

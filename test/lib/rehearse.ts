@@ -28,7 +28,7 @@ export interface Rehearsal {
 export async function rehearse(
   t: { teardown: (end: () => unknown) => unknown },
   fault: string,
-  options: { args?: string[]; env?: Record<string, string> } = {},
+  options: { args?: string[]; env?: Record<string, string>; listen?: string[] } = {},
 ): Promise<Rehearsal> {
   const dir = shortDir(t);
   const file = path.join(dir, 'disk.img');
@@ -40,10 +40,11 @@ export async function rehearse(
     writeFileSync(`${ruleFile}.new`, text);
     renameSync(`${ruleFile}.new`, ruleFile);
   };
+  const listen = options.listen ?? ['-U', path.join(dir, 'socket')];
   const server = await startServer(
     t,
     [
-      ...['-U', path.join(dir, 'socket'), `file=${file}`],
+      ...[...listen, `file=${file}`],
       ...[`libdir=${path.join(REPO, 'build/fault')}`, ...(options.args ?? [])],
     ],
     {

@@ -17,7 +17,7 @@ const FILES: Record<string, string> = {
 
 function fileOf(name: string): string {
   if (name.startsWith('test/')) return name;
-  if (name.startsWith('e2e/')) return `test/${name}.test.ts`;
+  if (/^(?:e2e|hostile)\//.test(name)) return `test/${name}.test.ts`;
   return FILES[name] ?? `test/server/${name}.test.ts`;
 }
 

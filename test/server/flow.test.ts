@@ -1,7 +1,13 @@
 // Flow control: memory and records are bounded, nobody blocks anybody else for long, and whatever
 // way a connection ends, it gives back what it holds.
 import t from 'tap';
-import { CONNECTION_REQUESTS_MAX, STALL_TIMEOUT_MS } from '../../src/base/limits.js';
+import {
+  CONNECTION_REQUESTS_MAX,
+  CONNECTION_REQUESTS_MIN,
+  SERVER_REQUESTS_MAX,
+  STALL_BYTES_MIN,
+  STALL_TIMEOUT_MS,
+} from '../../src/base/limits.js';
 import type { MemoryDisk } from '../../src/disk/memory-disk.js';
 import { NbdClient, requestBytes } from '../lib/nbd-client.js';
 import { modes, patterned, serveMemory, until } from '../lib/nbd-server.js';
@@ -125,22 +131,23 @@ for (const { mode, zeroCopy } of modes) {
       await clock.pass(1);
     });
 
-    t.test('a slow client that makes progress is not closed', async (t) => {
+    t.test('a slow client is not closed, one that gives a byte now and then is', async (t) => {
       const clock = new ManualClock();
       const { address, server, disk } = await serveMemory(t, { zeroCopy, clock, ...TIGHT });
       const slow = await halfWrite(address, disk);
-      const stalled = await halfWrite(address, disk);
+      const trickling = await halfWrite(address, disk);
       const waits = await NbdClient.go(address);
       waits.send({ type: READ, length: 4096 });
-      for (let n = 0; n < 8; n++) {
-        slow.write(Buffer.alloc(1000));
+      for (let n = 0; n < 7; n++) {
+        slow.write(Buffer.alloc(STALL_BYTES_MIN / 4 + 1000));
+        trickling.write(Buffer.alloc(100));
         await new Promise((resolve) => setTimeout(resolve, 20));
         await clock.pass(STALL_TIMEOUT_MS / 4);
       }
-      t.match(await waits.reply(4096), { error: 0 }, 'the stalled one had to go');
+      t.match(await waits.reply(4096), { error: 0 }, 'the trickling one had to go');
       t.equal(server.connectionCount, 2);
       t.notOk(slow.socket.destroyed);
-      for (const client of [slow, stalled, waits]) client.destroy();
+      for (const client of [slow, trickling, waits]) client.destroy();
       await clock.pass(1);
     });
 
@@ -204,4 +211,35 @@ t.test('200 connections', async (t) => {
   for (const client of clients) client.destroy();
   await until(() => server.connectionCount === 0, 'all to go');
   t.equal(lentBytes(disk), 0);
+});
+
+t.test('requests of all connections together', async (t) => {
+  const queue: (() => void)[] = [];
+  const schedule = (work: () => void): void => void queue.push(work);
+  const { address } = await serveMemory(t, { schedule });
+  const many = Array.from({ length: 1100 }, (_, n) => ({ type: FLUSH, cookie: BigInt(n) }));
+  const greedy = SERVER_REQUESTS_MAX / CONNECTION_REQUESTS_MAX;
+  const clients = await Promise.all(
+    Array.from({ length: greedy + 2 }, () => NbdClient.go(address)),
+  );
+  let expected = 0;
+  for (const [index, client] of clients.entries()) {
+    client.send(...many);
+    expected += index < greedy ? CONNECTION_REQUESTS_MAX : CONNECTION_REQUESTS_MIN;
+    await until(() => queue.length === expected, `${expected} requests`);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.equal(queue.length, expected, 'a few of each, and no more');
+  const working = setInterval(() => {
+    for (const work of queue.splice(0)) work();
+  }, 1);
+  for (const client of clients) {
+    for (const { cookie } of many) {
+      const reply = await client.reply();
+      if (reply.cookie !== cookie) t.fail(`cookie ${reply.cookie}`);
+    }
+    client.destroy();
+  }
+  clearInterval(working);
+  t.pass('all are answered in the end');
 });

@@ -78,6 +78,8 @@ t.test('any schedule: no conflict is held together, arrival order, nobody starve
             if (b.held) throw new Error('a later range overtook an earlier one');
           }
         }
+        const free = alive.filter((b) => !alive.some((a) => a.name < b.name && conflict(a, b)));
+        if (!free.every((range) => range.held)) throw new Error('nothing is in the way of it');
       };
       const releaseOne = (pick: number): boolean => {
         const held = alive.filter((range) => range.held);
@@ -102,5 +104,20 @@ t.test('any schedule: no conflict is held together, arrival order, nobody starve
     }),
     { numRuns: 500 },
   );
+  t.end();
+});
+
+t.test('many that are all in the way of each other take no memory by their square', (t) => {
+  const lock = new RangeLock();
+  const ranges = Array.from({ length: 5_000 }, (_, name) => new TestRange(name, 0, 8, true));
+  const held = ranges.filter((range) => lock.acquire(range));
+  t.equal(held.length, 1);
+  const waiting = ranges.reduce((sum, { dependents }) => sum + dependents.length, 0);
+  t.equal(waiting, ranges.length - 1);
+  for (const [index, range] of ranges.entries()) {
+    if (index > 0 && !range.held) t.fail(`range ${index} is not held in its turn`);
+    lock.release(range);
+  }
+  t.ok(lock.idle);
   t.end();
 });
