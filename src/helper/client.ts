@@ -61,6 +61,7 @@ export class HelperClient {
   readonly #onLost: (reason: string) => void;
   readonly #decoder = new FrameDecoder();
   readonly #inFlight: InFlight;
+  readonly #unsent: HelperIo[] = [];
   readonly #calls = new Map<number, PendingCall>();
   /** The IO message of this turn, and the DONE messages of the helper. */
   readonly #batch = new IoFrame();
@@ -139,10 +140,13 @@ export class HelperClient {
     });
   }
 
-  /** See Helper.io(). After close() or endInput() `io` is only kept for takeInFlight(). */
+  /** See Helper.io(). After the end of the stream `io` is only kept for takeUnsent(). */
   io(io: HelperIo): void {
+    if (this.#isMute || this.#isLost) {
+      this.#unsent.push(io);
+      return;
+    }
     const id = this.#inFlight.add(io);
-    if (this.#isMute) return;
     this.#batch.add(id, io);
     if (this.#batch.requestCount === FRAME_REQUESTS_MAX) this.#flush();
     else if (!this.#flushQueued) {
@@ -162,6 +166,11 @@ export class HelperClient {
   /** See Helper.takeInFlight(). */
   takeInFlight(): HelperIo[] {
     return this.#inFlight.takeAll();
+  }
+
+  /** See Helper.takeUnsent(). */
+  takeUnsent(): HelperIo[] {
+    return this.#unsent.splice(0);
   }
 
   /** Nothing is delivered from now on. Calls are rejected; `reason` ends "the helper ...". */

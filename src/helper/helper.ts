@@ -64,8 +64,13 @@ export interface Helper {
   kill(reason: string): void;
   /** The end of the control stream, after CLOSE: the helper exits on its own. */
   endInput(): void;
-  /** Requests without an answer, in order of io(); each is handed out once. For replay. */
+  /**
+   * Requests without an answer that may have reached the helper, in order of io(); each is handed
+   * out once. For replay.
+   */
   takeInFlight(): HelperIo[];
+  /** The same of those that came when nothing could reach it any more: it can't have died of them. */
+  takeUnsent(): HelperIo[];
   /** Resolves when the process is gone and its temp directory is removed. Never rejects. */
   readonly ended: Promise<HelperEnd>;
 }

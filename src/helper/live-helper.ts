@@ -78,4 +78,8 @@ class LiveHelper implements Helper {
   takeInFlight(): HelperIo[] {
     return this.#client.takeInFlight();
   }
+
+  takeUnsent(): HelperIo[] {
+    return this.#client.takeUnsent();
+  }
 }

@@ -4,7 +4,7 @@
 // dead helper has done of a request is not done again, or a library that dies more often than a
 // request has parts would never get to its end.
 import { SECTOR_BYTES } from '../base/limits.js';
-import type { Helper } from '../helper/helper.js';
+import type { Helper, HelperIo } from '../helper/helper.js';
 import { IO_OPS, type IoOpNumber } from '../helper/protocol.js';
 import type { ErrorPolicy } from './error-policy.js';
 import type { RequestLimits } from './request-limits.js';
@@ -109,14 +109,16 @@ export class HelperWindow implements AnswerWindow {
     else if (this.#inFlight === 0) this.#options.idle();
   }
 
-  /** Everything that is not answered: in the helper, and not yet there. For the next helper. */
+  /** Everything that is not answered: in the helper, and never there. For the next helper. */
   takeAll(): { inFlight: SupervisedIo[]; queued: SupervisedIo[] } {
-    const inFlight = this.#options.helper
+    const { helper } = this.#options;
+    const inFlight = helper
       .takeInFlight()
-      .filter((io) => io instanceof SupervisedIo)
+      .filter(isSupervised)
       .concat(...this.#calls)
       .map(wholeOf);
-    const queued = this.#queue.slice(this.#queueHead).map(wholeOf);
+    const waiting = this.#queue.slice(this.#queueHead);
+    const queued = helper.takeUnsent().filter(isSupervised).concat(waiting).map(wholeOf);
     this.#queue = [];
     this.#queueHead = 0;
     this.#calls.clear();
@@ -186,6 +188,10 @@ export class HelperWindow implements AnswerWindow {
 /** Whether `io` failed because it was too much at once. A flush is always the same. */
 function isMemoryError(io: SupervisedIo, vixError: number | bigint, errors: ErrorPolicy): boolean {
   return io.op !== IO_OPS.FLUSH && errors.whileServing(vixError) === 'memory';
+}
+
+function isSupervised(io: HelperIo): io is SupervisedIo {
+  return io instanceof SupervisedIo;
 }
 
 function wholeOf(io: SupervisedIo): SupervisedIo {

@@ -278,7 +278,9 @@ t.test('nothing is delivered after close()', async (t) => {
   client.endInput();
   await turn();
   t.equal(messages.length, 1, 'nothing is sent either');
-  t.equal(client.takeInFlight().length, 2, 'but what was asked is handed out');
+  t.equal(client.takeInFlight().length, 1, 'but what was asked is handed out');
+  t.equal(client.takeUnsent().length, 1, 'and what it can not have died of');
+  t.same(client.takeUnsent(), [], 'once');
 });
 
 t.test('what is asked before the stream is there', async (t) => {
@@ -317,5 +319,6 @@ t.test('endInput', async (t) => {
   await turn();
   t.equal(ended, true);
   t.equal(messages.length, 1, 'what was queued has left');
-  t.equal(client.takeInFlight().length, 2);
+  t.equal(client.takeInFlight().length, 1);
+  t.equal(client.takeUnsent().length, 1);
 });

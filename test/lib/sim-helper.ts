@@ -73,6 +73,7 @@ export class SimHelper implements Helper {
   /** Everything io() was given, in order. */
   readonly seen: HelperIo[] = [];
   inFlight: HelperIo[] = [];
+  readonly #unsent: HelperIo[] = [];
   readonly ended: Promise<HelperEnd>;
   killedFor: string | undefined;
   inputEnded = false;
@@ -131,6 +132,10 @@ export class SimHelper implements Helper {
   }
 
   io(io: HelperIo): void {
+    if (this.#gone) {
+      this.#unsent.push(io);
+      return;
+    }
     this.seen.push(io);
     this.inFlight.push(io);
   }
@@ -169,5 +174,9 @@ export class SimHelper implements Helper {
 
   takeInFlight(): HelperIo[] {
     return this.inFlight.splice(0);
+  }
+
+  takeUnsent(): HelperIo[] {
+    return this.#unsent.splice(0);
   }
 }

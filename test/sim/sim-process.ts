@@ -48,6 +48,7 @@ export class SimProcess implements Helper {
   #session: Session | undefined;
   #isSessionLost = false;
   readonly #unanswered = new Set<HelperIo>();
+  readonly #unsent: HelperIo[] = [];
   readonly #calls = new Set<(error: Error) => void>();
   readonly #queue: Work[] = [];
   /** In the library, oldest first. */
@@ -99,8 +100,11 @@ export class SimProcess implements Helper {
 
   io(io: HelperIo): void {
     this.#check(io);
+    if (this.#isMute) {
+      this.#unsent.push(io);
+      return;
+    }
     this.#unanswered.add(io);
-    if (this.#isMute) return;
     this.#receive(() => {
       this.#enqueue({ io });
     });
@@ -133,6 +137,10 @@ export class SimProcess implements Helper {
     const ios = [...this.#unanswered];
     this.#unanswered.clear();
     return ios;
+  }
+
+  takeUnsent(): HelperIo[] {
+    return this.#unsent.splice(0);
   }
 
   get #isMute(): boolean {

@@ -199,6 +199,32 @@ t.test('suspects: together, then alone, then convicted, and nobody asks again', 
   await supervisor.close();
 });
 
+t.test('what came when the helper was gone is no suspect of its death', async (t) => {
+  const { supervisor, last, clock } = setUpSupervisor();
+  await supervisor.open();
+  const late: TestIo[] = [];
+  for (let deaths = 0; deaths < ALONE_DEATHS; deaths++) {
+    last().die('was killed by SIGSEGV');
+    const io = new TestIo(8 * deaths);
+    late.push(io);
+    supervisor.io(io);
+    await clock.pass(20_000);
+    t.same(inFlight(last()), ['read 0', 'read 8'].slice(0, deaths + 1), 'in its turn');
+  }
+  last().die('was killed by SIGSEGV');
+  await clock.pass(20_000);
+  t.same(inFlight(last()), ['control'], 'the first was in flight at two deaths');
+  last().answer();
+  last().answer();
+  t.same(
+    late.map(({ results }) => results.length),
+    [1, 0],
+  );
+  t.same(inFlight(last()), ['read 8'], 'the second at one');
+  t.equal(late[1]?.suspicion?.runsAlone, false);
+  await supervisor.close();
+});
+
 t.test('deaths before anything worked convict nobody', async (t) => {
   const { supervisor, last, clock } = setUpSupervisor();
   await supervisor.open();
