@@ -91,6 +91,36 @@ t.test('after giving up the journal stays, and is written when the library is ba
   await shut(set);
 });
 
+t.test('parts of a write that a library short of memory had done are not forgotten', async (t) => {
+  const set = await setUp(volatile);
+  const { disk, backing, last } = set;
+  const client = new Client(disk);
+  const payload = Buffer.alloc(64 * 512, 7);
+  const write = client.send('write', 0, payload.length, payload);
+  // VixError 2: out of memory.
+  last().answer(2);
+  last().step();
+  t.same(
+    last().inFlight.map(({ startSector, nrSectors }) => [startSector, nrSectors]),
+    [[32, 32]],
+    'the second half',
+  );
+  await die(set);
+  t.same(
+    last().inFlight.map(({ startSector, nrSectors }) => [startSector, nrSectors]),
+    [[0, 32]],
+    'the first half, which is in the journal',
+  );
+  last().drain();
+  t.ok(client.results.has(write));
+  t.equal(disk.unflushedWrites, 1, 'the second half; the first is flushed');
+  const flush = client.send('flush', 0, 0);
+  last().drain();
+  t.equal(flush.error, undefined);
+  t.same(backing.bytes.subarray(0, payload.length), payload);
+  await shut(set);
+});
+
 t.test('what a flush covered is not written again', async (t) => {
   const set = await setUp(volatile);
   const { disk, last } = set;

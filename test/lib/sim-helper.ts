@@ -61,6 +61,8 @@ export interface SimOptions {
   functions?: string[];
   /** Calls that are refused with this VixError. */
   refuse?: Partial<Record<CallOp, number>>;
+  /** What QueryAllocatedBlocks answers. */
+  blocks?: number[];
   /** Calls that are never answered. */
   ignore?: CallOp[];
   /** It is slow to go: kill() only marks it, until the test has it die(). */
@@ -119,7 +121,7 @@ export class SimHelper implements Helper {
         parentFileNameHint: undefined,
         ...this.#options.info,
       },
-      ALLOCATED_BLOCKS: { blocks: [] },
+      ALLOCATED_BLOCKS: { blocks: this.#options.blocks ?? [] },
       CLOSE: {},
       CREATE: {},
       PING: this.pong,

@@ -40,6 +40,7 @@ export interface SupervisorSetUp {
   /** The library forgets writes that it has not flushed. */
   isVolatile?: boolean;
   spare?: boolean;
+  requestTimeoutMs?: number;
   /** Default: its own. */
   logins?: Logins;
 }
@@ -90,7 +91,7 @@ export function setUpSupervisor(options: SupervisorSetUp = {}) {
     log,
     random: () => 1,
     errors: vixErrorPolicy,
-    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
     spare,
     logins,

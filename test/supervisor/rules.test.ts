@@ -13,6 +13,7 @@ import {
   RECOVERY_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
   SPARE_DELAY_MS,
+  START_TIMEOUT_MS_MIN,
 } from '../../src/base/limits.js';
 import { IO_OPS } from '../../src/helper/protocol.js';
 import { Logins } from '../../src/supervisor/logins.js';
@@ -97,6 +98,18 @@ t.test('a library that is slow to open gets ever more time, and less again', asy
   await clock.pass(callMs + 1000);
   t.match(helpers[4]?.killedFor, /within 250 s/, 'a completed request has brought it back');
   await supervisor.close();
+});
+
+t.test('a short request timeout leaves a helper the time to start', async (t) => {
+  const { supervisor, helpers, clock } = setUpSupervisor({
+    plan: () => ({ ignore: ['HELLO'] }),
+    requestTimeoutMs: 100,
+  });
+  const opening = t.rejects(supervisor.open(), /no answer to HELLO within 20 s/);
+  await clock.pass(START_TIMEOUT_MS_MIN - 1);
+  t.equal(helpers[0]?.killedFor, undefined);
+  await clock.pass(1);
+  await opening;
 });
 
 t.test('a rejected login: three times, ten seconds apart, then a minute of peace', async (t) => {
