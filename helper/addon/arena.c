@@ -13,10 +13,10 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "throw-errno.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -24,17 +24,6 @@
 
 /* No helper may truncate what we have mapped (SIGBUS), nor add a seal. */
 #define SEALS_ALWAYS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-
-/* Throws "WHAT: errno text". */
-static napi_value
-throw_errno (napi_env env, const char *what, int err)
-{
-  char message[256];
-
-  snprintf (message, sizeof message, "%s: %s", what, strerror (err));
-  napi_throw_error (env, NULL, message);
-  return NULL;
-}
 
 /* Seals FD.  Returns 0, or -1 with errno set. */
 static int

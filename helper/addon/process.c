@@ -11,26 +11,16 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "throw-errno.h"
+
 /* Longest state of sd_notify(3) that we send. */
 #define STATE_BYTES_MAX 1024
-
-/* Throws "WHAT: errno text". */
-static napi_value
-throw_errno (napi_env env, const char *what, int err)
-{
-  char message[256];
-
-  snprintf (message, sizeof message, "%s: %s", what, strerror (err));
-  napi_throw_error (env, NULL, message);
-  return NULL;
-}
 
 /* Fills ADDRESS with the socket's PATH; one that begins with '@' is in the
  * abstract namespace.  Returns its length.

@@ -69,7 +69,7 @@ export interface Helper {
    * out once. For replay.
    */
   takeInFlight(): HelperIo[];
-  /** The same of those that came when nothing could reach it any more: it can't have died of them. */
+  /** Those that came when nothing could reach it any more: it can't have died of them. */
   takeUnsent(): HelperIo[];
   /** Resolves when the process is gone and its temp directory is removed. Never rejects. */
   readonly ended: Promise<HelperEnd>;

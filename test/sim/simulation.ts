@@ -142,8 +142,8 @@ class Run {
     const random = this.#random.fork();
     const helpers = this.#random.fork();
     // The first open may not fail; what comes after may.
-    const { callDeath, callHang } = this.#plan;
-    this.#plan.callDeath = this.#plan.callHang = 0;
+    const { callDeath, callHang, msPerLife } = this.#plan;
+    Object.assign(this.#plan, { callDeath: 0, callHang: 0, msPerLife: Infinity });
     const opening = openHelperDisk({
       name: 'disk',
       session: {
@@ -181,7 +181,7 @@ class Run {
       errors: vixErrorPolicy,
     });
     const disk = await this.#resolved('the disk is open', opening);
-    Object.assign(this.#plan, { callDeath, callHang });
+    Object.assign(this.#plan, { callDeath, callHang, msPerLife });
     return disk;
   }
 
