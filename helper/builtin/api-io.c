@@ -13,6 +13,12 @@
 #include "handles.h"
 #include "pool.h"
 
+/* After so many requests that found none in flight, the next are taken to be
+ * alone, too; of those, one in so many is handed over all the same.
+ */
+#define ALONE_REQUESTS 64
+#define ALONE_PROBE    16
+
 static VixError
 check_and_read (VixDiskLibHandle handle, VixDiskLibSectorType start_sector,
                 VixDiskLibSectorType nr_sectors, uint8_t *buf)
@@ -67,9 +73,8 @@ struct request {
 };
 
 static void
-run_request (struct job *job)
+run (const struct request *r)
 {
-  struct request *r = (struct request *)job;
   struct disk *disk = r->handle->disk;
   VixError err;
 
@@ -81,20 +86,37 @@ run_request (struct job *job)
     err = disk_write (disk, r->sector, r->nr_sectors, r->from);
   r->callback (r->user_data, err);
   handle_end (r->handle);
-  free (r);
 }
 
-/* Hands a copy of r to a thread; without one, it is done here and now. */
+static void
+run_request (struct job *job)
+{
+  run ((struct request *)job);
+  free (job);
+}
+
+/* Hands a copy of r to a thread; without one, it is done here and now.  So is
+ * a read of a caller who never has more than one: nobody else would have to
+ * wait, and two threads need not be woken.  Whether that still holds shows only
+ * when one is handed over.
+ */
 static VixError
 hand_over (const struct request *r)
 {
-  struct request *copy = malloc (sizeof *copy);
+  unsigned alone = handle_begin (r->handle);
+  struct request *copy;
 
-  if (!copy)
+  if (r->to && alone > ALONE_REQUESTS && alone % ALONE_PROBE != 0) {
+    run (r);
+    return VIX_ASYNC;
+  }
+  copy = malloc (sizeof *copy);
+  if (!copy) {
+    handle_end (r->handle);
     return VIX_E_OUT_OF_MEMORY;
+  }
   *copy = *r;
   copy->job.run = run_request;
-  handle_begin (copy->handle);
   if (!pool_add (&copy->job))
     run_request (&copy->job);
   return VIX_ASYNC;

@@ -30,12 +30,17 @@ handle_free (struct handle *handle)
   free (handle);
 }
 
-void
+unsigned
 handle_begin (struct handle *handle)
 {
+  unsigned alone;
+
   pthread_mutex_lock (&handle->lock);
+  handle->alone = handle->in_flight == 0 ? handle->alone + 1 : 0;
+  alone = handle->alone;
   handle->in_flight++;
   pthread_mutex_unlock (&handle->lock);
+  return alone;
 }
 
 void

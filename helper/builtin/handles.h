@@ -24,14 +24,17 @@ struct handle {
   pthread_mutex_t lock; /* for all below */
   pthread_cond_t done;
   size_t in_flight; /* accepted, and not yet called back */
+  unsigned alone;   /* requests in a row that came when nothing was */
 };
 
 /* A handle without a disk; NULL without memory.  handle_free frees it. */
 struct handle *handle_new (void);
 void handle_free (struct handle *handle);
 
-/* A request was accepted; it has called back; wait until all have. */
-void handle_begin (struct handle *handle);
+/* A request was accepted: the how many-th in a row, with this one, that came
+ * when none was in flight; it has called back; wait until all have.
+ */
+unsigned handle_begin (struct handle *handle);
 void handle_end (struct handle *handle);
 void handle_wait (struct handle *handle);
 

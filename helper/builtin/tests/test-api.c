@@ -5,6 +5,7 @@
  * several threads at once.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #define VIXDISKLIB_IMPLEMENTATION
@@ -341,6 +342,72 @@ test_threads (void)
   }
 }
 
+static pthread_t main_thread;
+static sem_t may_end;
+
+/* Counts calls in the main thread; any other one waits for may_end. */
+static void
+count_here (void *user_data, VixError result)
+{
+  CHECK_EQUAL (result, VIX_OK);
+  if (pthread_equal (pthread_self (), main_thread))
+    ++*(unsigned *)user_data;
+  else
+    CHECK (sem_wait (&may_end) == 0);
+}
+
+/* Reads a compressed grain, which no cache has. */
+static void
+read_grain (VixDiskLibHandle handle, unsigned *here)
+{
+  CHECK_EQUAL (VixDiskLib_ReadAsync (handle, IMAGE_GRAIN_SECTORS,
+                                     IMAGE_GRAIN_SECTORS, data, count_here,
+                                     here),
+               VIX_ASYNC);
+}
+
+/* Who reads one after the other soon does it without other threads; who has
+ * two under way has both in threads.
+ */
+static void
+test_alone (void)
+{
+  const char *path = image_path ("stream.vmdk");
+  VixDiskLibHandle handle;
+  struct image image;
+  unsigned here = 0;
+  unsigned before;
+
+  main_thread = pthread_self ();
+  CHECK (sem_init (&may_end, 0, 0) == 0);
+  image_make (&image, IMAGE_STREAM);
+  image_store (&image, path);
+  CHECK_EQUAL (VixDiskLib_Open (connection, path,
+                                VIXDISKLIB_FLAG_OPEN_READ_ONLY, &handle),
+               VIX_OK);
+  for (int i = 1; i <= 400; i++) {
+    before = here;
+    read_grain (handle, &here);
+    CHECK (i > 64 || here == before);
+    if (here == before)
+      CHECK (sem_post (&may_end) == 0);
+    CHECK_EQUAL (VixDiskLib_Wait (handle), VIX_OK);
+  }
+  CHECK_EQUAL (here, 315); /* of the 336, one in 16 is handed over */
+  do {
+    before = here;
+    read_grain (handle, &here);
+  } while (here > before);
+  read_grain (handle, &here); /* while that one is under way */
+  CHECK_EQUAL (here, before);
+  CHECK (sem_post (&may_end) == 0 && sem_post (&may_end) == 0);
+  CHECK_EQUAL (VixDiskLib_Wait (handle), VIX_OK);
+  read_grain (handle, &here);
+  CHECK_EQUAL (here, before);
+  CHECK (sem_post (&may_end) == 0);
+  CHECK_EQUAL (VixDiskLib_Close (handle), VIX_OK);
+}
+
 int
 main (void)
 {
@@ -360,6 +427,7 @@ main (void)
   test_query (path);
   test_locks (path);
   test_parallel (path);
+  test_alone ();
   test_threads ();
   CHECK_EQUAL (VixDiskLib_Disconnect (connection), VIX_OK);
   VixDiskLib_Exit ();
