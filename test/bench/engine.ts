@@ -2,22 +2,26 @@
 // page cache (writeback). In every round each work runs once against each server, one directly
 // after the other and in turns first; medians are shown, and the median of the ratios of the pairs
 // (above 1: we are better). With BENCH_DIR on a disk that disk is measured, too; else it is memory.
-// Settings: BENCH_ROUNDS, BENCH_SIZE_MIB, BENCH_RUNTIME_S, BENCH_ONLY (a part of "FORMAT WORK").
+// BENCH_REALTIME=1 gives both servers and their clients real-time priority, so that other work on
+// the machine does not count. Settings: BENCH_ROUNDS, BENCH_SIZE_MIB, BENCH_RUNTIME_S, BENCH_ONLY (a
+// part of "FORMAT WORK").
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import path from 'node:path';
 import { FORMATS, type Format, makeEmpty, makeImage, writeSource } from './engine-images.js';
-import { ENGINE_WORKS, type EngineWork, type WorkSettings } from './engine-work.js';
+import { ENGINE_WORKS, type EngineWork, IN_REAL_TIME, type WorkSettings } from './engine-work.js';
 import { median, number, setting } from './figures.js';
 import { RunningServer, type ServerKind } from './servers.js';
 
 const RESULTS = 'build/bench/engine.json';
 
+const BEFORE = IN_REAL_TIME ? (['chrt', '-r', '1'] as const) : ([] as const);
+
 function ours(readOnly: string[]): ServerKind {
   return {
     name: 'vddk-nbd',
     command: ({ vmdk }, socket) => [
-      ...([process.execPath, 'bin/run.js', 'serve', vmdk] as const),
+      ...([...BEFORE, process.execPath, 'bin/run.js', 'serve', vmdk] as const),
       ...['engine=builtin', '-U', socket, ...readOnly],
     ],
   };
@@ -27,7 +31,7 @@ function peer(readOnly: string[]): ServerKind {
   return {
     name: 'qemu-nbd',
     command: ({ vmdk }, socket) => [
-      ...(['qemu-nbd', '-t', '-f', 'vmdk', '-k', socket, ...readOnly] as const),
+      ...([...BEFORE, 'qemu-nbd', '-t', '-f', 'vmdk', '-k', socket, ...readOnly] as const),
       ...['--cache=writeback', '--aio=threads', vmdk],
     ],
   };
@@ -120,7 +124,7 @@ async function main(): Promise<void> {
     rmSync(directory, { recursive: true });
   }
   const machine = { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release() };
-  const how = { rounds, sizeMib, runtimeS, place, cache: 'writeback', node: process.version };
+  const how = { rounds, sizeMib, runtimeS, place, cache: 'writeback', realTime: IN_REAL_TIME };
   mkdirSync(path.dirname(RESULTS), { recursive: true });
   writeFileSync(RESULTS, `${JSON.stringify({ machine, how, rows }, undefined, 2)}\n`);
   console.log(`\nThe last column is the ratio to qemu-nbd. Everything is in ${RESULTS}.`);
