@@ -9,18 +9,19 @@
 
 #define SECTOR VIXDISKLIB_SECTOR_SIZE
 
+/* The target's own byte, and how much is cut off. */
+#define FUZZ_MIN_BYTES 3
+
 /* Sectors of one request. */
 #define REQUEST 64
 
 static uint8_t buffer[REQUEST * SECTOR];
 
-void
-fuzz_damage (struct image *image, const uint8_t *data, size_t size)
+static void
+damage (struct image *image, const uint8_t *data, size_t size)
 {
   size_t cut;
 
-  if (size < 3)
-    return;
   cut = data[1] + data[2] * 256U;
   if (cut < image->size)
     image->size -= cut;
@@ -74,4 +75,47 @@ fuzz_use (const char *path, bool writable)
     return;
   use (disk);
   disk_close (disk);
+}
+
+void
+fuzz_hosted (enum image_kind kind, const uint8_t *data, size_t size)
+{
+  static const char *path;
+  static struct image image;
+
+  if (!path)
+    path = image_path ("image.vmdk");
+  if (size < FUZZ_MIN_BYTES)
+    return;
+  for (int writable = 0; writable < 2; writable++) {
+    image_make (&image, kind);
+    damage (&image, data, size);
+    image_store (&image, path);
+    fuzz_use (path, writable);
+  }
+}
+
+void
+fuzz_esx (enum esx_kind kind, bool may_write, const uint8_t *data, size_t size)
+{
+  static const char *path;
+  static const char *extent;
+  static struct image image;
+
+  if (!path) {
+    path = image_path ("disk.vmdk");
+    extent = image_path ("extent.vmdk");
+  }
+  if (size < FUZZ_MIN_BYTES)
+    return;
+  for (int writable = 0; writable <= may_write; writable++) {
+    if (kind == ESX_COWD)
+      image_describe (path, "vmfsSparse", "VMFSSPARSE", "extent.vmdk");
+    else
+      image_describe (path, "seSparse", "SESPARSE", "extent.vmdk");
+    image_make_esx (&image, kind);
+    damage (&image, data, size);
+    image_store (&image, extent);
+    fuzz_use (path, writable);
+  }
 }

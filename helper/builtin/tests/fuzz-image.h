@@ -9,7 +9,14 @@
 
 #include "image.h"
 
-void fuzz_damage (struct image *image, const uint8_t *data, size_t size);
+/* One input: an image of this kind, damaged, opened read-only and writable. */
+void fuzz_hosted (enum image_kind kind, const uint8_t *data, size_t size);
+
+/* The same for an extent of a disk of ESXi; one that is never written is only
+ * opened read-only.
+ */
+void fuzz_esx (enum esx_kind kind, bool may_write, const uint8_t *data,
+               size_t size);
 
 /* Opens the disk at path, read-only or not, and uses it a little everywhere. */
 void fuzz_use (const char *path, bool writable);
