@@ -3,8 +3,8 @@
 // after the other and in turns first; medians are shown, and the median of the ratios of the pairs
 // (above 1: we are better). With BENCH_DIR on a disk that disk is measured, too; else it is memory.
 // BENCH_REALTIME=1 gives both servers and their clients real-time priority, so that other work on
-// the machine does not count. Settings: BENCH_ROUNDS, BENCH_SIZE_MIB, BENCH_RUNTIME_S, BENCH_ONLY (a
-// part of "FORMAT WORK").
+// the machine does not count. Settings: BENCH_ROUNDS, BENCH_SIZE_MIB, BENCH_RUNTIME_S, BENCH_ONLY
+// (a part of "FORMAT WORK").
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import path from 'node:path';
