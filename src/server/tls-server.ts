@@ -1,6 +1,7 @@
 // TLS for connections that ask for it with NBD_OPT_STARTTLS (proto.md, "TLS support"). Loaded only
 // where TLS is set up. Node's own server does the work; it is handed sockets and never listens.
 // The rule: a client that is refused leaves a line that says why.
+import { constants } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TlsOptions, type TLSSocket } from 'node:tls';
 import { messageOf, VddkNbdError } from '../base/errors.js';
@@ -71,22 +72,25 @@ function reasonOf(error: NodeJS.ErrnoException, socket: TLSSocket, psk: boolean)
 
 /** @throws VddkNbdError START */
 function optionsOf({ credentials, verifyPeer }: TlsSettings): TlsOptions {
-  const minVersion = 'TLSv1.2' as const;
+  const common = {
+    minVersion: 'TLSv1.2',
+    dhparam: 'auto',
+    // A handshake costs us more than the client; one of them is enough.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+  } as const;
   if ('psk' in credentials) {
     const keys = readPreSharedKeys(credentials.psk);
     return {
-      minVersion,
+      ...common,
       ciphers: PSK_CIPHERS,
-      dhparam: 'auto',
       pskCallback: (_socket: TLSSocket, identity: string) => keys.get(identity) ?? null,
     };
   }
   const { cert, key, ca, crl } = readCertificates(credentials.certificates, verifyPeer);
   return {
-    minVersion,
+    ...common,
     cert,
     key,
-    dhparam: 'auto',
     requestCert: verifyPeer,
     rejectUnauthorized: verifyPeer,
     ...(verifyPeer && { ca, ...(crl !== undefined && { crl }) }),

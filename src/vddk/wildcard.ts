@@ -1,6 +1,7 @@
 // The pattern of export=: which names of files a client may choose. Pure; fnmatch(3) without flags,
 // so `*` and `?` match a slash too, `\` takes the special meaning of what follows, and `[...]` is a
-// set. The rule: the whole name must match, and a name is never interpreted.
+// set. The rules: the whole name must match, a name is never interpreted, and no name that a client
+// thinks up takes longer than its length times that of the pattern.
 import { badValue, type Parse } from './values.js';
 
 /** End (exclusive) of the set that begins at `[`, or -1 if there is no `]`. */
@@ -31,38 +32,77 @@ function setToRegExp(set: string): string {
   return `[${negated ? '^' : ''}${members}]`;
 }
 
-/**
- * The pattern as a regular expression; undefined where a set has no end, or a range no sense.
- */
-export function wildcardToRegExp(pattern: string): RegExp | undefined {
-  let source = '';
+/** What one character of a name must be; undefined is a star. */
+type Token = ((character: string) => boolean) | undefined;
+
+const anything: Token = () => true;
+
+function oneOf(set: string): Token {
+  const expression = new RegExp(setToRegExp(set), 'u');
+  return (character) => expression.test(character);
+}
+
+/** The tokens of a pattern; undefined where a set has no end, or a range no sense. */
+function tokensOf(pattern: string): Token[] | undefined {
+  const tokens: Token[] = [];
   for (let at = 0; at < pattern.length; at += 1) {
     const character = pattern[at] ?? '';
     if (character === '*') {
-      source += '[^]*';
+      tokens.push(undefined);
     } else if (character === '?') {
-      source += '[^]';
+      tokens.push(anything);
     } else if (character === '[') {
       const end = endOfSet(pattern, at);
       if (end === -1) return undefined;
-      source += setToRegExp(pattern.slice(at, end));
+      try {
+        tokens.push(oneOf(pattern.slice(at, end)));
+      } catch {
+        return undefined; // [z-a]
+      }
       at = end - 1;
     } else {
-      const literal = character === '\\' ? (pattern[(at += 1)] ?? '') : character;
-      if (literal === '') return undefined;
-      source += literal.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
+      if (character === '\\') at += 1;
+      const code = pattern.codePointAt(at);
+      if (code === undefined) return undefined;
+      const literal = String.fromCodePoint(code);
+      tokens.push((other) => other === literal);
+      at += literal.length - 1;
     }
   }
-  try {
-    return new RegExp(`^${source}$`, 'u');
-  } catch {
-    return undefined; // [z-a]
-  }
+  return tokens;
+}
+
+/** Whether `pattern` is one. */
+export function isWildcard(pattern: string): boolean {
+  return tokensOf(pattern) !== undefined;
 }
 
 /** Whether a client may have the disk `name`. `pattern` has been validated by parseWildcard. */
 export function matchesWildcard(pattern: string, name: string): boolean {
-  return wildcardToRegExp(pattern)?.test(name) ?? false;
+  const tokens = tokensOf(pattern);
+  if (tokens === undefined) return false;
+  const characters = Array.from(name);
+  let token = 0;
+  let at = 0;
+  // The last star, and how much it has taken: an earlier one need never take more.
+  let star = -1;
+  let starEnd = 0;
+  while (at < characters.length) {
+    const wanted = tokens[token];
+    if (token < tokens.length && wanted === undefined) {
+      star = token++;
+      starEnd = at;
+    } else if (wanted?.(characters[at] ?? '') === true) {
+      token++;
+      at++;
+    } else if (star >= 0) {
+      token = star + 1;
+      at = ++starEnd;
+    } else {
+      return false;
+    }
+  }
+  return tokens.slice(token).every((rest) => rest === undefined);
 }
 
 /** A pattern that can match something. */
@@ -70,7 +110,7 @@ export const parseWildcard: Parse<string> = (text, key) => {
   if (text === '') {
     throw badValue(key, 'the pattern is empty', `Write it like ${key}='\\[ds1\\] vm/*.vmdk'.`);
   }
-  if (wildcardToRegExp(text) === undefined) {
+  if (!isWildcard(text)) {
     throw badValue(
       key,
       `'${text}' is not a pattern`,
