@@ -192,7 +192,8 @@ export default class Serve extends Command {
       json: flags.json,
     });
     if (flags['dump-plugin']) {
-      await this.config.runCommand('dump-plugin', argv.map(String));
+      const passed = [...(flags.json ? ['--json'] : []), ...(flags.verbose ? ['-v'] : [])];
+      await this.config.runCommand('dump-plugin', [...argv.map(String), ...passed]);
       return;
     }
     forbidDumps();

@@ -63,11 +63,14 @@ function helperTrouble(kind: string, text: string): VddkNbdError {
         details,
       });
     }
-    case 'symbol':
-      return new VddkNbdError('START', `the disk library is too old or not VDDK: ${text}`, {
+    case 'symbol': {
+      const missing = text.replace(/^missing functions? /gm, '').replaceAll('\n', ', ');
+      const message = `the disk library is too old or not VDDK: it lacks ${missing}`;
+      return new VddkNbdError('START', message, {
         hint: 'Use VDDK 5.1.1 or newer, or engine=builtin for a local file.',
         details,
       });
+    }
     case 'fence':
       return new VddkNbdError('START', text, {
         hint: 'Stop that program, or serve the disk read-only (-r).',

@@ -1,7 +1,8 @@
 // dump-plugin as scripts read it, and nbdkit's debug flags.
+import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import { REPO, run, RUN, runServe } from '../lib/serve.js';
+import { must, REPO, run, RUN, runServe, shortDir } from '../lib/serve.js';
 
 const LIBDIR = `libdir=${path.join(REPO, 'build/fault')}`;
 
@@ -24,6 +25,7 @@ t.test('with a library', async (t) => {
   const keys = Object.entries(JSON.parse(json.stdout) as object);
   t.equal(keys.map(([key, value]) => `${key}=${value}`).join('\n'), stdout.trim());
   t.equal((await runServe(['--dump-plugin', LIBDIR])).stdout, stdout);
+  t.equal((await runServe(['--dump-plugin', LIBDIR, '--json'])).stdout, json.stdout);
 });
 
 t.test('without one', async (t) => {
@@ -44,4 +46,54 @@ t.test('debug flags', async (t) => {
   const mistyped = await runServe(['-D', 'vddk.stat=1', ...served]);
   t.match(mistyped, { exitCode: 1, stderr: /Did you mean vddk\.stats/ });
   t.match((await runServe(['-D', 'vddk.stats', ...served])).stderr, /not NAME=NUMBER/);
+});
+
+t.test('libraries that are none', async (t) => {
+  const dir = shortDir(t);
+  const at = (name: string): string => path.join(dir, name);
+  const library = (version: number, ...with_: string[]): Promise<string> =>
+    must('gcc', [
+      '-shared',
+      '-fPIC',
+      '-o',
+      at(`libvixDiskLib.so.${version}`),
+      at('empty.c'),
+      ...with_,
+    ]);
+  writeFileSync(at('empty.c'), 'int nothing;\n');
+  await library(7);
+  const lacking = await run(RUN, ['dump-plugin', `libdir=${dir}`]);
+  t.match(lacking, {
+    exitCode: 1,
+    stderr: /not VDDK: it lacks VixDiskLib_InitEx, VixDiskLib_Exit,[^\n]*\. Use VDDK 5\.1\.1/,
+  });
+
+  await must('gcc', ['-shared', '-fPIC', '-o', at('libfriend.so.3'), at('empty.c')]);
+  await library(9, '-Wl,--no-as-needed', at('libfriend.so.3'));
+  rmSync(at('libfriend.so.3'));
+  writeFileSync(at('libvixDiskLib.so.8'), 'junk');
+  rmSync(at('libvixDiskLib.so.7'));
+  const broken = await run(RUN, ['dump-plugin', `libdir=${dir}`]);
+  t.match(broken, {
+    exitCode: 1,
+    stderr:
+      /libfriend\.so\.3: cannot open[^\n]*; \S*so\.8: file too short\. Install the package that has/,
+  });
+});
+
+t.test('where a library is found', async (t) => {
+  const found = path.join(REPO, 'build/fault-90');
+  const where = [
+    { VDDK_LIBDIR: found },
+    { VDDK_LIBDIR: '', LD_LIBRARY_PATH: path.join(found, 'lib64') },
+  ];
+  for (const env of where) {
+    const { stdout } = await run(RUN, ['dump-plugin'], { env });
+    t.match(stdout, `vddk_dll=${found}/lib64/libvixDiskLib.so.9`, Object.keys(env).join());
+  }
+  const env = { VDDK_LIBDIR: found };
+  const named = await run(RUN, ['dump-plugin', `libdir=${path.join(REPO, 'build/fault-67')}`], {
+    env,
+  });
+  t.match(named.stdout, /vddk_dll=.*so\.6$/m, 'libdir= is alone if it is given');
 });

@@ -6,6 +6,7 @@ import { runServe } from '../lib/serve.js';
 
 t.test('refused, with a remedy', (t) => {
   const remedies = {
+    'dump-config': /dump-plugin/,
     filter: /nbdkit nbd/,
     group: /Group=/,
     'mask-handshake': /nbdkit/,
@@ -27,7 +28,7 @@ t.test('refused, with a remedy', (t) => {
       flag,
     );
   }
-  const harmless = ['foreground', 'keepalive', 'newstyle', 'threads'];
+  const harmless = ['foreground', 'keepalive', 'name', 'newstyle', 'threads'];
   t.same(Object.keys(nbdkitFlags).sort(), [...Object.keys(remedies), ...harmless].sort());
   t.end();
 });
@@ -40,7 +41,20 @@ t.test('harmless', async (t) => {
   t.doesNotThrow(() => {
     refuseNbdkitFlags({ user: username, group: String(gid) });
   });
-  const flags = ['-n', '-f', '-t', '4', '--keepalive', '-u', String(uid), '-g', String(gid)];
+  const flags = [
+    '-n',
+    '-f',
+    '--no-fork',
+    '-t',
+    '4',
+    '--keepalive',
+    '--name',
+    'in',
+    '-u',
+    String(uid),
+    '-g',
+    String(gid),
+  ];
   t.match((await runServe(['/no/such', ...flags])).stderr, /no such file/);
   t.match(
     (await runServe(['/no/such', '-o'])).stderr,
