@@ -3,7 +3,17 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import { childrenOf, must, REPO, run, RUN, runServe, shortDir, startServer } from '../lib/serve.js';
+import {
+  childrenOf,
+  eventually,
+  must,
+  REPO,
+  run,
+  RUN,
+  runServe,
+  shortDir,
+  startServer,
+} from '../lib/serve.js';
 
 const PASSWORD = 'correct-horse-battery';
 const COOKIE = 'staple-of-a-session';
@@ -36,6 +46,8 @@ for (const secret of [`password=${PASSWORD}`, `cookie=${COOKIE}`]) {
     const server = await startServer(t, ['-v', secret, ...DISK], { env, cwd });
     t.match(server.stderr, /on the command line can be read by everybody/);
     const helper = server.helper!;
+    await eventually('the spare helper', () => server.helpers.length === 2);
+    t.equal(childrenOf(server.pid).length, 3, 'the helper, the spare, the janitor');
     for (const pid of [server.pid, ...childrenOf(server.pid)]) {
       for (const file of ['cmdline', 'environ']) {
         t.notOk(tells(readFileSync(`/proc/${pid}/${file}`)), `${file} of ${pid}`);
