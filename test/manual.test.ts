@@ -2,10 +2,13 @@
 // referred to, every option of nbdkit; and roff finds nothing wrong in it.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { Parser } from '@oclif/core';
 import t from 'tap';
+import Serve from '../src/commands/serve.js';
 import { nbdkitFlags, REFUSED_OPTIONS } from '../src/flags/nbdkit.js';
 import { DEBUG_FLAG_NAMES } from '../src/vddk/debug-flags.js';
 import { ENGINES, PARAMETERS } from '../src/vddk/parameter-table.js';
+import { parseParameters } from '../src/vddk/parameters.js';
 import { inline, roff } from '../scripts/roff.js';
 import { must, REPO, run } from './lib/serve.js';
 
@@ -120,4 +123,23 @@ t.test('no text becomes a request', (t) => {
     '\\fBa*b\\fP \\fIc d\\fP \\fIe\\fP \\fBf\\-*\\fP [g] h_i_j 3*4',
   );
   t.end();
+});
+
+t.test('every example is one', async (t) => {
+  const manual = readFileSync(path.join(REPO, 'docs/manual.md'), 'utf8');
+  const fences = [...manual.matchAll(/^```\n([^]*?)^```$/gm)].map(([, text = '']) => text);
+  const commands = fences
+    .map((text) => text.replaceAll('\\\n', ' '))
+    .flatMap((text) => [...text.matchAll(/^vddk-nbd serve (.*(?:\n {4}.*)*)$/gm)])
+    .map(([, words = '']) => words.replace('thumbprint=...', `thumbprint=${'00'.repeat(20)}`));
+  t.ok(commands.length > 8, `${commands.length} examples`);
+  for (const command of commands) {
+    const words = await must('sh', ['-c', `printf '%s\\n' ${command}`]);
+    const { argv, flags } = await Parser.parse(words.split('\n'), {
+      flags: Serve.flags,
+      strict: false,
+    });
+    const filesElsewhere = flags.export !== undefined || flags.params !== undefined;
+    t.doesNotThrow(() => parseParameters(argv.map(String), { filesElsewhere }), command);
+  }
 });
