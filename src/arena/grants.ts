@@ -15,7 +15,7 @@ export interface GrantArenas {
   readonly arenaBytes: number;
 }
 
-type DemandState = 'idle' | 'waiting' | 'granted';
+type DemandState = 'idle' | 'waiting' | 'granted' | 'charged';
 
 /** What one session holds, in bytes of slots. */
 class Account {
@@ -68,6 +68,11 @@ export class Grants {
   /** Counts what may have made a queued demand grantable. */
   #changes = 0;
   #round = 0;
+  /**
+   * Frees some memory of the read arena that is only kept for convenience, by freeRead(); false:
+   * there is none. Set by who keeps it.
+   */
+  reclaim: () => boolean = () => false;
 
   constructor(arenas: GrantArenas, clock: Clock) {
     this.#arenas = arenas;
@@ -104,11 +109,49 @@ export class Grants {
     if (state === 'waiting') {
       account.waiting--;
       this.#queue.splice(this.#queue.indexOf(demand), 1);
+    } else if (state === 'charged') {
+      account.readBytes -= slotBytesOf(demand.readBytes);
     } else {
       account.readBytes -= freeAll(this.#arenas.read, demand.readSlots);
       account.writeBytes -= freeAll(this.#arenas.write, demand.writeSlots);
     }
     this.#serve();
+  }
+
+  /**
+   * Counts the read memory of `demand` as its session's, though it is sent from memory of others:
+   * until release(). False: the session would hold more than its share.
+   */
+  charge(demand: Demand): boolean {
+    invariant(demand.state === 'idle', 'a demand is made once');
+    const account = this.#accountOf(demand.session);
+    if (account.waiting > 0 || this.#isCapped(demand, account)) return false;
+    demand.account = account;
+    demand.state = 'charged';
+    account.readBytes += slotBytesOf(demand.readBytes);
+    return true;
+  }
+
+  /** Takes all read slots of a granted `demand` from it: they are whose who frees them. */
+  keepRead(demand: Demand): void {
+    invariant(demand.account !== undefined, 'only what is granted can be kept');
+    for (const slot of demand.readSlots) demand.account.readBytes -= slot.sizeBytes;
+    demand.readSlots.length = 0;
+  }
+
+  /** A read slot for nobody's request, if there is one and no request waits for memory. */
+  takeRead(lengthBytes: number): Slot | undefined {
+    return this.#queue.length > 0 ? undefined : this.#arenas.read.allocate(lengthBytes);
+  }
+
+  /** Frees a read slot that was kept or taken. Call retry() when what is done is done. */
+  freeRead(slot: Slot): void {
+    this.#arenas.read.free(slot);
+  }
+
+  /** Memory that is reclaimed or freed may have become more. */
+  retry(): void {
+    if (this.#queue.length > 0) this.#serve();
   }
 
   /**
@@ -190,7 +233,8 @@ export class Grants {
   /** All or nothing; what is missing is kept for it from now on. */
   #take(demand: Demand, account: Account): boolean {
     const { read, write } = this.#arenas;
-    if (!allocateAll(read, demand.readBytes, demand.readSlots)) {
+    while (!allocateAll(read, demand.readBytes, demand.readSlots)) {
+      if (this.reclaim()) continue;
       demand.lacksRead = true;
       return this.#keepFor(demand);
     }

@@ -31,6 +31,34 @@ export const SHARED_PIECES_IN_FLIGHT_MAX = 16;
 /** What one CACHE makes the library read: as much as one READ could ask for next. */
 export const PREFETCH_BYTES_MAX = REQUEST_BYTES_MAX;
 
+/** --readahead: what is read ahead of one stream; at 1 GB/s it covers a latency of 8 ms. */
+export const READAHEAD_BYTES_DEFAULT = 8 * MIB;
+/** Below this nothing would be read ahead of most requests. */
+export const READAHEAD_BYTES_MIN = 256 * KIB;
+/** What is read ahead of a stream at first, or four of its requests: it may end soon. */
+export const READAHEAD_START_BYTES = 128 * KIB;
+/** One read ahead at least: much less would cost more than the library's call. */
+export const READAHEAD_CHUNK_BYTES_MIN = 64 * KIB;
+/** So much in a row is a stream: two requests of many programs, and no pair of 4 KiB by chance. */
+export const STREAM_BYTES_MIN = 12 * KIB;
+/** Behind so much in a row, what was read is not kept: whoever reads it all reads it once. */
+export const STREAM_KEPT_BYTES_MAX = 4 * MIB;
+/** Streams of one connection that are told apart: programs read few files at once. */
+export const STREAMS_MAX = 8;
+/** A stream's requests may come out of order by this much, as from several threads of a client. */
+export const STREAM_DISORDER_BYTES_MAX = 256 * KIB;
+/** With so many reads in the library a client covers its latency by itself. */
+export const DEEP_CLIENT_READS = 8;
+/** Reads that nobody has asked for, in the library at once, of one disk. */
+export const SPECULATIVE_BYTES_MAX = 8 * MIB;
+
+/** The read cache finds ranges by windows of this size. */
+export const CACHE_WINDOW_BYTES = 64 * KIB;
+/** Longer reads are not kept: they are bulk, and would push out what is read again. */
+export const CACHED_READ_BYTES_MAX = 64 * KIB;
+/** Around a read no longer than this more may be read: file systems keep what belongs together. */
+export const AROUND_READ_BYTES_MAX = 16 * KIB;
+
 /**
  * Body of a frame to the helper: a batch of requests is a few KiB; connect parameters are small.
  */
@@ -160,6 +188,12 @@ export const SPARE_RETRY_MS = 10_000;
 export const HELPER_REQUESTS_MAX = 16_384;
 /** Requests that succeed before limits, which a library out of memory has brought down, grow. */
 export const MEMORY_GROW_COMPLETIONS = 512;
+/**
+ * Bytes in the library at once over NFC (transports nbd and nbdssl): a host has 32 MB (ESXi 5) or
+ * 48 MB of NFC buffers for all its disks, and this is more than ten times what a link of 10 Gbit/s
+ * with a latency of 1 ms has under way.
+ */
+export const NFC_IN_FLIGHT_BYTES_MAX = 16 * MIB;
 /** Requests are made smaller down to this many sectors, a page, for a library out of memory. */
 export const MEMORY_REQUEST_SECTORS_MIN = 8;
 /** A request that fails so often for a lost session, in sessions that served others, fails. */
@@ -189,6 +223,9 @@ export const REPLAY_PIECES_IN_FLIGHT_MAX = 16;
 export const UNFLUSHED_LINES_MAX = 16;
 
 invariant(PIECE_BYTES_MAX % SLOT_BYTES_MIN === 0, 'a piece is whole slots');
+invariant(PIECE_BYTES_MAX % CACHE_WINDOW_BYTES === 0, 'a piece is whole windows');
+invariant(CACHE_WINDOW_BYTES % CHUNK_BYTES === 0, 'a window is data or a hole, not both');
+invariant(READAHEAD_BYTES_MIN >= 2 * READAHEAD_CHUNK_BYTES_MIN, 'two chunks are ahead at least');
 invariant(REQUEST_BYTES_MAX % PIECE_BYTES_MAX === 0, 'a request is whole pieces');
 invariant(MEMORY_BYTES_MIN / 2 >= 4 * PIECE_BYTES_MAX, 'the smallest arena holds four pieces');
 invariant(FRAME_REQUESTS_MAX * 64 < FRAME_TO_HELPER_BYTES_MAX, 'a full batch fits a frame');

@@ -3,15 +3,15 @@
 import { Command, Flags } from '@oclif/core';
 import {
   HANDSHAKE_TIMEOUT_MS,
-  MEMORY_BYTES_DEFAULT,
   RECOVERY_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
   SHUTDOWN_TIMEOUT_MS,
 } from '../base/limits.js';
 import { createLog } from '../base/log.js';
-import { formatBytes, parseDurationMs, parseSizeBytes } from '../base/units.js';
+import { parseDurationMs } from '../base/units.js';
 import { listenFlags } from '../flags/listen.js';
 import { openLog } from '../flags/log-target.js';
+import { memoryFlags, memorySizes } from '../flags/memory.js';
 import { nbdkitFlags, refuseNbdkitFlags } from '../flags/nbdkit.js';
 import { tlsFlags } from '../flags/tls.js';
 import { reportError } from '../flags/report-error.js';
@@ -60,6 +60,7 @@ export default class Serve extends Command {
 
   static override flags = {
     ...listenFlags,
+    ...memoryFlags,
     ...nbdkitFlags,
     ...tlsFlags,
     debug: Flags.string({
@@ -110,11 +111,6 @@ export default class Serve extends Command {
       default: false,
       helpGroup: SERVER,
       summary: 'write the lines on stderr as JSON objects, errors with their causes and remedies',
-    }),
-    memory: Flags.string({
-      helpGroup: SERVER,
-      helpValue: 'SIZE',
-      summary: `memory for data in flight, like 1G [default: ${formatBytes(MEMORY_BYTES_DEFAULT)}]`,
     }),
     params: Flags.string({
       helpGroup: SERVER,
@@ -218,7 +214,7 @@ export default class Serve extends Command {
       insecure: flags.insecure,
       ipaddr: flags.ipaddr ?? [],
       log,
-      memoryBytes: flags.memory === undefined ? MEMORY_BYTES_DEFAULT : parseSizeBytes(flags.memory),
+      ...memorySizes(flags),
       parentPid: flags['exit-with-parent'] ? parentPid : undefined,
       pidfile: flags.pidfile,
       port: flags.port,

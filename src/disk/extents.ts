@@ -103,6 +103,16 @@ export class DiskExtents {
     return isOne && extents.length > 0;
   }
 
+  /** Where the known hole ends that `sector` is in, `endSector` at most; `sector` if in none. */
+  holeEndSector(sector: number, endSector: number): number {
+    const offsetBytes = sector * SECTOR_BYTES;
+    const chunk = Math.floor(offsetBytes / CHUNK_BYTES);
+    if (!this.#isKnownAt(offsetBytes) || chunk >= this.#wholeChunks) return sector;
+    if (this.#allocated.has(chunk)) return sector;
+    const end = this.#allocated.runEnd(chunk, this.#knownEndChunk(offsetBytes));
+    return Math.min((end * CHUNK_BYTES) / SECTOR_BYTES, endSector);
+  }
+
   /** Asks nothing more; who waits is answered that all is data. */
   stop(): void {
     this.#switchOff();

@@ -3,8 +3,6 @@
 // program/ opens one per disk; the server sees only the Disk interface.
 import { Arenas } from '../arena/arena.js';
 import { Demand, Grants } from '../arena/grants.js';
-import type { Slot } from '../arena/slots.js';
-import type { Clock } from '../base/clock.js';
 import { invariant } from '../base/errors.js';
 import {
   MEMORY_BYTES_MIN,
@@ -12,71 +10,25 @@ import {
   PREFERRED_BLOCK_BYTES,
   REQUEST_BYTES_MAX,
   SECTOR_BYTES,
-  UNFLUSHED_LINES_MAX,
 } from '../base/limits.js';
-import type { Log } from '../base/log.js';
-import { type CallCount, readCallCounts } from '../helper/call-counts.js';
-import type { Helper, HelperListener } from '../helper/helper.js';
-import type { JournalEntry } from '../supervisor/journal.js';
-import type { ErrorPolicy } from '../supervisor/error-policy.js';
+import { readCallCounts } from '../helper/call-counts.js';
 import type { SessionFacts } from '../supervisor/open-session.js';
-import type { Logins } from '../supervisor/logins.js';
 import { RangeLock } from '../supervisor/range-lock.js';
 import { Quarantine } from '../supervisor/quarantine.js';
 import { Supervisor } from '../supervisor/supervisor.js';
-import type { SessionParams } from '../supervisor/open-session.js';
 import { describeRange, WriteBack } from '../supervisor/write-back.js';
 import { type Disk, type DiskClient, DiskRequest, type DiskSession } from './disk.js';
-import { type BlocksQuestion, DiskExtents } from './extents.js';
+import { CachedReads, speculationWithin } from './cached-reads.js';
+import { DiskExtents } from './extents.js';
+import type { HelperDiskOptions } from './helper-disk-options.js';
 import { Job, type JobHost, type Piece } from './job.js';
-import { KeptSlots } from './kept-slots.js';
+import { lend, lends, setDemand } from './job-memory.js';
+import { KeptSlots, unflushedLines } from './kept-slots.js';
+import { Reader } from './readahead.js';
 import { diskErrorOf } from './vix-disk-error.js';
 
 /** VixDiskLib_Open's read-only flag (helper/vixdisklib.h). */
 export const VIXDISKLIB_FLAG_OPEN_READ_ONLY = 4;
-
-/** Room for the first and the last sector of an unaligned write. */
-const EDGE_BYTES = 2 * SECTOR_BYTES;
-
-/** Who wants to know more of a disk than its requests need. */
-export interface DiskObserver {
-  /** Calls of the library by all helpers of the disk: told once, when it is closed. */
-  counted?: (counts: CallCount[]) => void;
-  /** What the library says is allocated, as Supervisor.allocatedBlocks() has it. */
-  allocated?: (question: BlocksQuestion, blocks: number[] | undefined) => void;
-}
-
-export interface HelperDiskOptions {
-  /** What the log calls the disk. */
-  name: string;
-  session: Omit<SessionParams, 'hello'> & {
-    hello: Omit<SessionParams['hello'], 'readArenaBytes' | 'writeArenaBytes'>;
-  };
-  /** Both arenas together; at least MEMORY_BYTES_MIN. */
-  memoryBytes: number;
-  observer?: DiskObserver;
-  /** Which file the disk's path names now, in words to compare; it throws if there is none. */
-  fileIdentity: () => string;
-  startHelper: (arenas: Arenas, listener: HelperListener) => Helper;
-  /** Whether the library may forget writes that it has not flushed when its process dies. */
-  buffersWrites: boolean;
-  clock: Clock;
-  log: Log;
-  random: () => number;
-  /** How long close() may wait for the helper before it gives up. */
-  closeTimeoutMs: number;
-  /** These five are SupervisorOptions'. */
-  logins: Logins;
-  requestTimeoutMs: number;
-  recoveryTimeoutMs: number;
-  spare: boolean;
-  errors: ErrorPolicy;
-  /**
-   * What is true of ranges that the library says it has not allocated, when the disk is open in
-   * this transport mode: EXTENT_* bits; 0: nothing, don't ask.
-   */
-  holeState: (transportMode: string) => number;
-}
 
 /**
  * Opens the disk. Rejects with the supervisor's OpenFailure, or VddkNbdError (SYSTEM) where the
@@ -104,6 +56,7 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
         refuseWriters(grants);
       },
     });
+  let disk: HelperDisk | undefined;
   const supervisor = new Supervisor({
     name: options.name,
     session: {
@@ -127,12 +80,14 @@ export async function openHelperDisk(options: HelperDiskOptions): Promise<Helper
     logins: options.logins,
     quarantine,
     scratchOffsetBytes: arenas.scratchOffsetBytes,
+    helperEnded: () => disk?.helperEnded(),
     ...(writeBack && { writeBack }),
   });
   try {
     const facts = await supervisor.open();
     const memory = { arenas, grants, keptSlots, writeBack };
-    return new HelperDisk(options, memory, supervisor, facts);
+    disk = new HelperDisk(options, memory, supervisor, facts);
+    return disk;
   } catch (thrown) {
     tellCounts(options, arenas);
     arenas.close();
@@ -185,6 +140,7 @@ interface DiskMemory {
 /** One client connection's requests. */
 class HelperSession implements DiskSession {
   readonly client: DiskClient;
+  readonly reader = new Reader();
   readonly #disk: HelperDisk;
 
   constructor(disk: HelperDisk, client: DiskClient) {
@@ -238,6 +194,7 @@ export class HelperDisk implements Disk, JobHost {
   readonly #supervisor: Supervisor;
   readonly #locks = new RangeLock();
   readonly #extents: DiskExtents;
+  readonly #reads: CachedReads;
   readonly #idleJobs: Job[] = [];
   /** Jobs between their grant (or begin) and their result. */
   #running = 0;
@@ -284,6 +241,31 @@ export class HelperDisk implements Disk, JobHost {
       },
       clock: options.clock,
     });
+    this.#reads = new CachedReads({
+      ...speculationWithin(arenas.arenaBytes, options),
+      sizeSectors: info.capacitySectors,
+      grants: memory.grants,
+      locks: this.#locks,
+      clock: options.clock,
+      hasRoomFor: (nrSectors) => supervisor.hasRoomFor(nrSectors),
+      run: (io) => {
+        supervisor.io(io);
+      },
+      holeEndSector: (sector, endSector) => this.#extents.holeEndSector(sector, endSector),
+      began: () => {
+        this.#running++;
+      },
+      ended: () => {
+        this.#ended();
+        this.grants.retry();
+      },
+      answered: (job) => {
+        this.#complete(job);
+      },
+      missed: (job) => {
+        this.#readAfterAll(job);
+      },
+    });
   }
 
   session(client: DiskClient): DiskSession {
@@ -299,7 +281,7 @@ export class HelperDisk implements Disk, JobHost {
     request.errorOffsetBytes = -1;
     request.pieces.length = 0;
     request.extents.length = 0;
-    job.begin(request, session.client);
+    job.begin(request, session.client, session.reader);
     if (request.op === 'extents') {
       this.#extents.ask(request);
       return true;
@@ -310,6 +292,13 @@ export class HelperDisk implements Disk, JobHost {
     }
     const { demand } = job;
     demand.session = session;
+    demand.readBytes = (job.endSector - job.startSector) * SECTOR_BYTES;
+    demand.writeBytes = 0;
+    if (request.op === 'read' || request.op === 'cache') {
+      const outcome = this.#reads.begin(job, session.reader);
+      if (outcome === 'waits') this.#holdRange(job);
+      if (outcome !== 'missed') return true;
+    }
     setDemand(job);
     if (demand.readBytes === 0 && demand.writeBytes === 0) {
       this.#start(job);
@@ -332,6 +321,7 @@ export class HelperDisk implements Disk, JobHost {
 
   /** DiskSession.release() and abandon(). */
   release(job: Job): void {
+    this.#reads.released(job);
     this.#memory.keptSlots?.takeFrom(job.demand);
     this.grants.release(job.demand);
     job.request.job = undefined;
@@ -345,15 +335,70 @@ export class HelperDisk implements Disk, JobHost {
 
   finished(job: Job, vixError: number | bigint): void {
     const { request } = job;
-    if (request.op !== 'flush') this.#locks.release(job);
+    // A writer that waits for this range would make what is kept of it old.
+    if (vixError === 0 && !this.#locks.isWanted(job)) this.#reads.finished(job);
     if (vixError !== 0) {
       request.error = diskErrorOf(vixError);
       request.errorText = `the disk library failed with VixError ${String(vixError)}`;
     }
-    this.#running--;
     if (this.grants.isWaitingToWrite) this.#memory.writeBack?.flushSoon();
+    this.#complete(job);
+  }
+
+  arrived(job: Job): void {
+    this.#reads.arrived(job);
+  }
+
+  /** SupervisorOptions.helperEnded(). */
+  helperEnded(): void {
+    this.#reads.helperEnded();
+  }
+
+  /** `job` waits for what comes into the cache: in the order of arrival, as if it had been read. */
+  #holdRange(job: Job): void {
+    this.#runs(job);
+    job.isLocked = true;
+    invariant(this.#locks.acquire(job), 'nothing is found where somebody writes');
+  }
+
+  /** What `job` waited for has not come. */
+  #readAfterAll(job: Job): void {
+    setDemand(job);
+    if (this.grants.request(job.demand)) {
+      this.#granted(job);
+    } else {
+      // Others may hold memory, and wait for the range.
+      this.#unlock(job);
+    }
+  }
+
+  #unlock(job: Job): void {
+    if (!job.isLocked) return;
+    job.isLocked = false;
+    this.#locks.release(job);
+  }
+
+  /** `job` waits for the library, or is about to. */
+  #runs(job: Job): void {
+    if (job.isRunning) return;
+    job.isRunning = true;
+    this.#running++;
+    if (job.request.op === 'read') job.reader.waitingReads++;
+  }
+
+  /** `job` has its result. */
+  #complete(job: Job): void {
+    const { request } = job;
+    const wasRunning = job.isRunning;
+    this.#unlock(job);
+    job.isRunning = false;
+    if (wasRunning && request.op === 'read') job.reader.waitingReads--;
     job.client.completed(request);
-    if (this.#running === 0) this.#drained?.();
+    if (wasRunning) this.#ended();
+  }
+
+  #ended(): void {
+    if (--this.#running === 0) this.#drained?.();
   }
 
   /** Writes that were answered and that no flush has covered, if the library buffers writes. */
@@ -370,6 +415,7 @@ export class HelperDisk implements Disk, JobHost {
     const { clock, closeTimeoutMs, log, name } = this.#options;
     const reasons: string[] = [];
     this.#extents.stop();
+    this.#reads.stop();
     const timer = clock.after(closeTimeoutMs, () => {
       void this.#supervisor.abandon();
     });
@@ -414,8 +460,10 @@ export class HelperDisk implements Disk, JobHost {
   #newJob(): Job {
     const demand = new Demand((granted) => {
       const job = granted.owner as Job;
+      // One that runs already has waited for something else, and its connection does not wait.
+      const isNews = lends(job.request) && !job.isRunning;
       this.#granted(job);
-      if (lends(job.request)) job.client.granted(job.request);
+      if (isNews) job.client.granted(job.request);
     });
     const job = new Job(this, demand);
     demand.owner = job;
@@ -431,46 +479,15 @@ export class HelperDisk implements Disk, JobHost {
   }
 
   #start(job: Job): void {
-    this.#running++;
-    if (job.exclusive) this.#extents.written(job.startSector, job.endSector);
-    if (job.request.op === 'flush' || this.#locks.acquire(job)) job.locked();
+    this.#runs(job);
+    if (job.exclusive) {
+      this.#extents.written(job.startSector, job.endSector);
+      this.#reads.overwriting(job);
+    }
+    if (job.request.op !== 'flush' && !job.isLocked) {
+      job.isLocked = true;
+      if (!this.#locks.acquire(job)) return;
+    }
+    job.locked();
   }
-}
-
-/** Whether the memory of `request` is the server's for a time. */
-function lends({ op }: DiskRequest): boolean {
-  return op === 'read' || op === 'write';
-}
-
-/** What memory `job` needs. Everything that the library reads for nobody goes to one slot. */
-function setDemand(job: Job): void {
-  const { demand, request } = job;
-  const rangeBytes = (job.endSector - job.startSector) * SECTOR_BYTES;
-  const edgeBytes = job.hasEdges ? EDGE_BYTES : 0;
-  demand.writeBytes = request.op === 'write' ? rangeBytes : edgeBytes;
-  if (request.op === 'read') demand.readBytes = rangeBytes;
-  else if (request.op === 'cache') demand.readBytes = Math.min(rangeBytes, PIECE_BYTES_MAX);
-  else demand.readBytes = edgeBytes;
-}
-
-/** Fills `request.pieces` with the bytes of the request itself, without its unaligned edges. */
-function lend(request: DiskRequest, slots: readonly Slot[], headBytes: number): void {
-  let startBytes = headBytes;
-  let leftBytes = request.lengthBytes;
-  for (const slot of slots) {
-    const pieceBytes = Math.min(PIECE_BYTES_MAX - startBytes, leftBytes);
-    request.pieces.push(slot.view(startBytes, pieceBytes));
-    leftBytes -= pieceBytes;
-    startBytes = 0;
-  }
-  invariant(leftBytes === 0, 'the grant covers the request');
-}
-
-/** A line for each write that was answered and is not durable; the last one counts the rest. */
-function unflushedLines(entries: readonly JournalEntry[]): string[] {
-  const shown = entries.slice(0, UNFLUSHED_LINES_MAX);
-  const lines = shown.map((entry) => `not flushed: ${describeRange(entry)}`);
-  const rest = entries.length - lines.length;
-  if (rest > 0) lines.push(`not flushed: ${rest} more writes`);
-  return lines;
 }

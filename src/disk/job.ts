@@ -14,12 +14,17 @@ import { IO_OPS, type IoOpNumber } from '../helper/protocol.js';
 import { LockedRange } from '../supervisor/range-lock.js';
 import { SupervisedIo } from '../supervisor/supervised-io.js';
 import type { DiskClient, DiskRequest } from './disk.js';
+import type { CachedRange, Waiter } from './read-cache.js';
+import type { Reader } from './readahead.js';
+import type { Stream } from './streams.js';
 
 /** What a job needs of its disk. */
 export interface JobHost {
   /** Where the write arena holds PIECE_BYTES_MAX of zeroes. */
   readonly zeroOffsetBytes: number;
   run(piece: Piece): void;
+  /** What the job has waited for in the cache is there, or will not be. */
+  arrived(job: Job): void;
   /** The job has its result: vixError 0 is success. */
   finished(job: Job, vixError: number | bigint): void;
 }
@@ -42,9 +47,23 @@ export class Piece extends SupervisedIo {
 type Phase = 'idle' | 'edges' | 'body' | 'flush';
 
 /** The progress of one request. Fields are set by begin() and reset by the disk's pool. */
-export class Job extends LockedRange {
+export class Job extends LockedRange implements Waiter {
   request!: DiskRequest;
   client!: DiskClient;
+  reader!: Reader;
+  /** The stream that a read continues. */
+  stream: Stream | undefined = undefined;
+  /** Ranges of the cache that it uses, each pinned, and how many of them it waits for. */
+  readonly parts: CachedRange[] = [];
+  waitsFor = 0;
+  /** What it reads shall go into the cache, if that is still of this generation; and is there. */
+  keeps = false;
+  generation = 0;
+  isKept = false;
+  /** It counts as running: it waits for the library, or for memory that it lost its turn for. */
+  isRunning = false;
+  /** It holds its range, or waits for it. */
+  isLocked = false;
   readonly demand: Demand;
   readonly #host: JobHost;
   readonly #idlePieces: Piece[] = [];
@@ -67,9 +86,12 @@ export class Job extends LockedRange {
   }
 
   /** Takes `request`: its range in sectors, its unaligned edges. */
-  begin(request: DiskRequest, client: DiskClient): void {
+  begin(request: DiskRequest, client: DiskClient, reader: Reader): void {
     this.request = request;
     this.client = client;
+    this.reader = reader;
+    this.stream = undefined;
+    this.keeps = false;
     const endBytes = request.offsetBytes + request.lengthBytes;
     this.startSector = Math.floor(request.offsetBytes / SECTOR_BYTES);
     this.endSector = Math.ceil(endBytes / SECTOR_BYTES);
@@ -91,6 +113,11 @@ export class Job extends LockedRange {
     return this.exclusive && (this.headBytes > 0 || this.tailBytes > 0);
   }
 
+  /** Waiter.arrived(). */
+  arrived(): void {
+    this.#host.arrived(this);
+  }
+
   /** The range is held (or none is needed): on to the library. */
   locked(): void {
     switch (this.request.op) {
@@ -100,9 +127,7 @@ export class Job extends LockedRange {
         break;
       case 'cache':
         this.#phase = 'body';
-        this.#sharedSector = this.startSector;
-        this.#sharedEndSector = this.endSector;
-        this.#runShared();
+        this.#readForNobody();
         break;
       case 'extents':
         throw new Error('the disk answers extents without a range or pieces');
@@ -122,10 +147,11 @@ export class Job extends LockedRange {
     this.#idlePieces.push(piece);
     this.#outstanding--;
     if (vixError !== 0 && this.#vixError === 0) this.#failed(piece, vixError);
+    if (vixError === 0 && this.#phase === 'edges') this.#mergeEdge(piece);
     if (this.#phase === 'body' && this.#vixError === 0) this.#runShared();
     if (this.#outstanding > 0) return;
     if (this.#vixError !== 0 || this.#phase === 'flush') this.#finish();
-    else if (this.#phase === 'edges') this.#mergeEdges();
+    else if (this.#phase === 'edges') this.#writeBody();
     else if (this.request.fua) this.#runFlush();
     else this.#finish();
   }
@@ -177,11 +203,27 @@ export class Job extends LockedRange {
     invariant(sector === this.endSector, 'the slots of a request cover its sectors');
   }
 
+  /** Into slots that stay in the cache, or all into one. */
+  #readForNobody(): void {
+    if (this.keeps) {
+      this.#runSlots(IO_OPS.READ, this.demand.readSlots);
+      return;
+    }
+    this.#sharedSector = this.startSector;
+    this.#sharedEndSector = this.endSector;
+    this.#runShared();
+  }
+
   /** First sector at the start of the edge slot, last one behind it; the same sector once. */
   #readEdges(): void {
     const slot = this.demand.readSlots[0];
     invariant(slot !== undefined, 'an unaligned write holds a slot for its edges');
     this.#phase = 'edges';
+    if (this.request.op === 'zero') {
+      const zeroes = this.demand.writeSlots[0];
+      invariant(zeroes !== undefined, 'unaligned zeroes hold a slot');
+      zeroes.view(0, 2 * SECTOR_BYTES).fill(0);
+    }
     const lastSector = this.endSector - 1;
     const onlyTail = this.headBytes === 0;
     if (!onlyTail) this.#run(IO_OPS.READ, this.startSector, 1, slot.offsetBytes);
@@ -190,33 +232,36 @@ export class Job extends LockedRange {
     }
   }
 
-  /** The sectors that were read, without the part that the request writes. */
-  #mergeEdges(): void {
+  /**
+   * An edge was read: what the request does not write of it goes to what is written. At once, for
+   * what a helper has read is not to be trusted when it is gone, and the other edge may take long.
+   */
+  #mergeEdge(piece: Piece): void {
     const edges = this.demand.readSlots[0];
     invariant(edges !== undefined, 'the edge slot is held until the job ends');
-    const single = this.endSector - this.startSector === 1 && this.headBytes > 0;
-    const tailAtBytes = (single ? 1 : 2) * SECTOR_BYTES - this.tailBytes;
-    const head = edges.view(0, 2 * SECTOR_BYTES).subarray(0, this.headBytes);
-    const tail = edges
+    const sector = edges
       .view(0, 2 * SECTOR_BYTES)
-      .subarray(tailAtBytes, tailAtBytes + this.tailBytes);
-    if (this.request.op === 'write') {
-      const first = this.demand.writeSlots[0];
-      const last = this.demand.writeSlots.at(-1);
-      invariant(first !== undefined && last !== undefined, 'a write holds slots');
-      const lastBytes =
-        (this.endSector - this.startSector) * SECTOR_BYTES -
-        (this.demand.writeSlots.length - 1) * PIECE_BYTES_MAX;
-      head.copy(first.view(0, first.sizeBytes));
-      tail.copy(last.view(0, last.sizeBytes), lastBytes - this.tailBytes);
-    } else {
-      const slot = this.demand.writeSlots[0];
-      invariant(slot !== undefined, 'unaligned zeroes hold a slot');
-      const sectors = slot.view(0, 2 * SECTOR_BYTES).fill(0);
-      head.copy(sectors);
-      tail.copy(sectors, tailAtBytes);
-    }
-    this.#writeBody();
+      .subarray(piece.arenaOffset - edges.offsetBytes)
+      .subarray(0, SECTOR_BYTES);
+    const isFirst = piece.startSector === this.startSector;
+    if (isFirst) sector.copy(this.#edgeOf(isFirst), 0, 0, this.headBytes);
+    if (piece.startSector !== this.endSector - 1) return;
+    const fromBytes = SECTOR_BYTES - this.tailBytes;
+    sector.copy(this.#edgeOf(isFirst && this.headBytes > 0), fromBytes, fromBytes);
+  }
+
+  /** Where the first or the last sector is that will be written. */
+  #edgeOf(isFirst: boolean): Buffer {
+    const slots = this.demand.writeSlots;
+    const slot = isFirst ? slots[0] : slots.at(-1);
+    invariant(slot !== undefined, 'what has edges holds a slot');
+    if (isFirst) return slot.view(0, slot.sizeBytes).subarray(0, SECTOR_BYTES);
+    // Unaligned zeroes have their last sector behind the first, whatever is between them.
+    const rangeBytes =
+      this.request.op === 'zero'
+        ? 2 * SECTOR_BYTES
+        : (this.endSector - this.startSector) * SECTOR_BYTES - (slots.length - 1) * PIECE_BYTES_MAX;
+    return slot.view(0, slot.sizeBytes).subarray(rangeBytes - SECTOR_BYTES, rangeBytes);
   }
 
   #writeBody(): void {

@@ -3,7 +3,9 @@
 // The rule: a slot is freed by whoever lets go of it last, the request or the journal.
 import type { Demand, Grants } from '../arena/grants.js';
 import { Slot } from '../arena/slots.js';
-import { Journal } from '../supervisor/journal.js';
+import { UNFLUSHED_LINES_MAX } from '../base/limits.js';
+import { Journal, type JournalEntry } from '../supervisor/journal.js';
+import { describeRange } from '../supervisor/write-back.js';
 
 export class KeptSlots {
   readonly journal: Journal;
@@ -26,4 +28,13 @@ export class KeptSlots {
       return isHeld;
     });
   }
+}
+
+/** A line for each write that was answered and is not durable; the last one counts the rest. */
+export function unflushedLines(entries: readonly JournalEntry[]): string[] {
+  const shown = entries.slice(0, UNFLUSHED_LINES_MAX);
+  const lines = shown.map((entry) => `not flushed: ${describeRange(entry)}`);
+  const rest = entries.length - lines.length;
+  if (rest > 0) lines.push(`not flushed: ${rest} more writes`);
+  return lines;
 }

@@ -4,7 +4,7 @@
 import { SECTOR_BYTES } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import type { BlocksQuestion } from '../disk/extents.js';
-import type { DiskObserver } from '../disk/helper-disk.js';
+import type { DiskObserver } from '../disk/helper-disk-options.js';
 import type { DebugFlags } from '../vddk/debug-flags.js';
 import type { LibraryStats } from './library-stats.js';
 

@@ -28,6 +28,9 @@ export interface OpenDiskOptions extends DiskParameters {
   readOnly: boolean;
   /** Both arenas together. */
   memoryBytes: number;
+  /** See HelperDiskOptions. */
+  cacheBytesMax: number;
+  readaheadBytesMax: number;
   /** Where helpers make their temporary directories. */
   temporaryDir: string;
   /** Longest time that a clean stop may take. */
@@ -108,6 +111,8 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
       session: sessionOf(options, libraries),
       observer: diskObserver(options.debugFlags, options.stats, log),
       memoryBytes: options.memoryBytes,
+      cacheBytesMax: options.cacheBytesMax,
+      readaheadBytesMax: options.readaheadBytesMax,
       // The built-in engine's writes are in the kernel when they are answered.
       buffersWrites: !readOnly && libraries.engine !== 'builtin',
       // VDDK may write a descriptor anew under its name; the built-in engine does not.

@@ -34,6 +34,27 @@ export class RangeLock {
     return !this.#waits(range);
   }
 
+  /** Holds `range`, for a reader that would rather not wait, or returns false. */
+  tryAcquire(range: LockedRange): boolean {
+    if (this.#isWritten(range, this.#first)) return false;
+    return this.acquire(range);
+  }
+
+  /** Whether a writer waits that wants some of the held `range`. */
+  isWanted(range: LockedRange): boolean {
+    return this.#isWritten(range, range.next);
+  }
+
+  /** Whether `from` or what came after it writes, or will write, some of `range`. */
+  #isWritten(range: LockedRange, from: LockedRange | undefined): boolean {
+    if (this.#writers === 0) return false;
+    for (let other = from; other; other = other.next) {
+      const isApart = range.startSector >= other.endSector || other.startSector >= range.endSector;
+      if (other.exclusive && !isApart) return true;
+    }
+    return false;
+  }
+
   /** Gives up a held range; those that waited for it alone are held before this returns. */
   release(range: LockedRange): void {
     if (range.previous) range.previous.next = range.next;

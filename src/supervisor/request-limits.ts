@@ -5,6 +5,7 @@ import {
   HELPER_REQUESTS_MAX,
   MEMORY_GROW_COMPLETIONS,
   MEMORY_REQUEST_SECTORS_MIN,
+  NFC_IN_FLIGHT_BYTES_MAX,
   PIECE_BYTES_MAX,
   SECTOR_BYTES,
 } from '../base/limits.js';
@@ -16,6 +17,8 @@ export class RequestLimits {
   depthMax = HELPER_REQUESTS_MAX;
   /** Sectors of one request. */
   requestSectorsMax = REQUEST_SECTORS_MAX;
+  /** Sectors in the helper at once: it falls and rises with nothing, for a host does not say. */
+  sectorsInFlightMax = Infinity;
   /** Answers to come to what was sent before the last fall: they say nothing about the limits. */
   #graceAnswers = 0;
   #successes = 0;
@@ -70,6 +73,12 @@ export class RequestLimits {
       const grown = this.depthMax + Math.ceil(this.depthMax / 4);
       this.depthMax = Math.min(HELPER_REQUESTS_MAX, grown);
     }
+  }
+
+  /** The disk is open over this transport (GetTransportMode's word). */
+  opened(transportMode: string): void {
+    const isNfc = transportMode.startsWith('nbd');
+    this.sectorsInFlightMax = isNfc ? NFC_IN_FLIGHT_BYTES_MAX / SECTOR_BYTES : Infinity;
   }
 
   /** A new helper: nothing that was sent before will be answered. */

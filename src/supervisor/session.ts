@@ -50,6 +50,8 @@ export interface SessionHost {
 export interface SessionEnd {
   inFlight: SupervisedIo[];
   queued: SupervisedIo[];
+  /** Speculative reads, which nobody does again. */
+  givenUp: SupervisedIo[];
   /** What the replay of the journal was doing, if it was not done. */
   replaying: ReplayWork | undefined;
   /** The first sector of the write of it that was in the helper; undefined: none was. */
@@ -139,6 +141,11 @@ export class Session implements AnswerJudge {
     return this.#stage === 'all';
   }
 
+  /** Whether a speculative read of `nrSectors` would be in nobody's way. */
+  hasRoomFor(nrSectors: number): boolean {
+    return this.accepts && this.#window.hasRoomFor(nrSectors);
+  }
+
   /** Begins with what the old helpers left. */
   start(): void {
     this.#begin();
@@ -192,7 +199,7 @@ export class Session implements AnswerJudge {
     this.#stage = 'ended';
     const { inFlight, queued } = this.#window.takeAll();
     const isClients = (io: SupervisedIo): boolean =>
-      !(io instanceof ReplayIo || io instanceof ControlRead);
+      !(io instanceof ReplayIo || io instanceof ControlRead || io.isSpeculative);
     const wasControl = inFlight.some((io) => io instanceof ControlRead);
     if (wasControl) this.#disk.backlog.goodSector = undefined;
     const facts = {
@@ -203,6 +210,7 @@ export class Session implements AnswerJudge {
     return {
       inFlight: inFlight.filter(isClients),
       queued: this.#unadmitted.concat(queued.filter(isClients)),
+      givenUp: inFlight.concat(queued).filter(({ isSpeculative }) => isSpeculative),
       replaying: this.#replay?.work,
       replayingAtSector: inFlight.find(isReplayedWrite)?.lastSector,
       blame: this.#ending === 'ours' ? undefined : facts,
@@ -367,8 +375,9 @@ export class Session implements AnswerJudge {
       writeBack?.lost.isEmpty === false &&
       writeBack.lost.touches(io.startSector, io.nrSectors);
     const verdict = quarantine.isEmpty || io.isCall ? 'unknown' : quarantine.judge(io);
+    const isBad = verdict === 'bad' || (verdict === 'suspect' && io.isSpeculative);
     if (verdict === 'suspect') io.suspicion ??= Suspicion.known();
-    if (!isLost && verdict !== 'bad') return false;
+    if (!isLost && !isBad) return false;
     queueMicrotask(() => {
       this.#host.settle(io, VIX_E_FAIL);
     });
@@ -401,6 +410,10 @@ export class Session implements AnswerJudge {
     const meaning = errors.whileServing(vixError);
     // What it should have covered may be gone, and nothing could write it again.
     if (isFlush && writeBack === undefined && meaning !== 'session') return false;
+    if (io.isSpeculative) {
+      if (meaning === 'session') this.fail(`lost its session: VixError ${String(vixError)}`);
+      return false;
+    }
     const again = this.#mayRepeat(io, meaning, isFlush);
     // A failed flush covers nothing, and the library may have dropped what it held: reads from it
     // would be wrong, and a later flush that succeeds would lie. Everything is written again.

@@ -25,6 +25,11 @@ export abstract class SupervisedIo implements HelperIo {
   abstract op: IoOpNumber;
   /** It is a flush of ours: it tells whether the library can flush, not whether all is well. */
   readonly isOwn: boolean = false;
+  /**
+   * It is a read that nobody has asked for: it is given up, and fails, where another would be
+   * tried again, and it is never a suspect.
+   */
+  readonly isSpeculative: boolean = false;
   /** It is a call of ours, with a promise for an answer, and no I/O request of the helper. */
   readonly isCall: boolean = false;
   startSector = 0;

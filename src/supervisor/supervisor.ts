@@ -61,6 +61,8 @@ export interface SupervisorOptions {
   scratchOffsetBytes: number;
   /** For a library that may forget writes when its process dies: what remembers them. */
   writeBack?: WriteBack;
+  /** A helper has ended: nothing in the read arena can be trusted that came from it. */
+  helperEnded?: () => void;
 }
 
 /** How a disk was closed. */
@@ -158,6 +160,7 @@ export class Supervisor implements SessionHost {
     if (writeBack) writeBack.canFlush = this.#facts.hello.functions.includes('Flush');
     const helper = this.#helper;
     invariant(helper !== undefined, 'the attempt that succeeded has a helper');
+    this.#disk.limits.opened(this.#facts.transportMode);
     this.#begin(helper);
     if (this.#options.spare) this.#spare.prepare(SPARE_DELAY_MS);
     return this.#facts;
@@ -192,6 +195,11 @@ export class Supervisor implements SessionHost {
   #mayTryAgain(nowMs: number): boolean {
     const { logins } = this.#options;
     return this.#policy.mayTryAgain(nowMs) && logins.delayMs(nowMs) !== undefined;
+  }
+
+  /** Whether a speculative read of `nrSectors` would be in nobody's way now. */
+  hasRoomFor(nrSectors: number): boolean {
+    return this.#session?.hasRoomFor(nrSectors) === true;
   }
 
   /**
@@ -274,7 +282,10 @@ export class Supervisor implements SessionHost {
     await helper.ended;
     timer.cancel();
     const left = this.#session?.end();
-    if (left) this.#disk.backlog.died(left.inFlight, left.queued, undefined);
+    if (left) {
+      this.#disk.backlog.died(left.inFlight, left.queued, undefined);
+      for (const io of left.givenUp) this.settle(io, VIX_E_FAIL);
+    }
     return isClosed;
   }
 
@@ -301,8 +312,9 @@ export class Supervisor implements SessionHost {
 
   #died(session: Session, end: HelperEnd): void {
     if (this.#state === 'closed') return;
-    const { clock, writeBack } = this.#options;
-    const { inFlight, queued, replaying, replayingAtSector, blame } = session.end();
+    const { clock, helperEnded, writeBack } = this.#options;
+    const { inFlight, queued, givenUp, replaying, replayingAtSector, blame } = session.end();
+    helperEnded?.();
     this.#helper = undefined;
     this.#session = undefined;
     if (session.hadProgress) this.#policy.progressed();
@@ -314,6 +326,7 @@ export class Supervisor implements SessionHost {
     this.#state = 'opening';
     this.counters.died(blame === undefined ? 'error' : session.hasHung ? 'hang' : 'crash');
     this.#convict(this.#disk.backlog.died(inFlight, queued, blame));
+    for (const io of givenUp) this.settle(io, VIX_E_FAIL);
     this.#scheduleRestart(end.reason, this.#policy.failed(clock.nowMs()));
   }
 
@@ -398,6 +411,7 @@ export class Supervisor implements SessionHost {
       const { fileIdentity } = this.#options;
       const now = { info: facts.info, file: fileIdentity() };
       if (this.#identity) checkSameDisk(this.#identity, now);
+      this.#disk.limits.opened(facts.transportMode);
     } catch (thrown) {
       helper.kill('its disk could not be opened again');
       await helper.ended;

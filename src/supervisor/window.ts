@@ -53,6 +53,8 @@ export class HelperWindow implements AnswerWindow {
   readonly #options: WindowOptions;
   /** Requests in the helper; parts count as one each. */
   #inFlight = 0;
+  /** The sectors of them. */
+  #sectorsInFlight = 0;
   /** In the helper as calls, which it does not hand out as I/O requests. */
   readonly #calls = new Set<SupervisedIo>();
   #queue: SupervisedIo[] = [];
@@ -72,6 +74,17 @@ export class HelperWindow implements AnswerWindow {
     return this.#inFlight;
   }
 
+  /** Whether one more of `nrSectors`, which nobody waits for, leaves room for those that are. */
+  hasRoomFor(nrSectors: number): boolean {
+    const { depthMax, requestSectorsMax, sectorsInFlightMax } = this.#options.limits;
+    return (
+      this.#queued === 0 &&
+      this.#inFlight + 1 < depthMax &&
+      nrSectors <= requestSectorsMax &&
+      2 * (this.#sectorsInFlight + nrSectors) <= sectorsInFlightMax
+    );
+  }
+
   get #queued(): number {
     return this.#queue.length - this.#queueHead;
   }
@@ -80,12 +93,8 @@ export class HelperWindow implements AnswerWindow {
   send(io: SupervisedIo): void {
     const { limits } = this.#options;
     io.window = this;
-    if (
-      this.#queued === 0 &&
-      this.#inFlight < limits.depthMax &&
-      io.nrSectors <= limits.requestSectorsMax &&
-      io.doneSectors === 0
-    ) {
+    const isWhole = io.nrSectors <= limits.requestSectorsMax && io.doneSectors === 0;
+    if (this.#queued === 0 && isWhole && this.#fits(io)) {
       this.#handOver(io);
       return;
     }
@@ -97,6 +106,7 @@ export class HelperWindow implements AnswerWindow {
   completed(io: SupervisedIo, vixError: number | bigint): void {
     const { limits, errors } = this.#options;
     const inFlight = this.#inFlight--;
+    this.#sectorsInFlight -= io.nrSectors;
     if (io.isCall) this.#calls.delete(io);
     else if (vixError !== 0 && isMemoryError(io, vixError, errors)) {
       this.#outOfMemory(io, inFlight);
@@ -123,21 +133,31 @@ export class HelperWindow implements AnswerWindow {
     this.#queueHead = 0;
     this.#calls.clear();
     this.#inFlight = 0;
+    this.#sectorsInFlight = 0;
     return { inFlight, queued };
+  }
+
+  /** Whether the library may have `io` too; it may always have one. */
+  #fits({ nrSectors }: SupervisedIo): boolean {
+    const { depthMax, requestSectorsMax, sectorsInFlightMax } = this.#options.limits;
+    const sectors = this.#sectorsInFlight + Math.min(nrSectors, requestSectorsMax);
+    if (this.#inFlight === 0) return true;
+    return this.#inFlight < depthMax && sectors <= sectorsInFlightMax;
   }
 
   #handOver(io: SupervisedIo): void {
     this.#inFlight++;
+    this.#sectorsInFlight += io.nrSectors;
     if (io.isCall) this.#calls.add(io);
     io.send(this.#options.helper);
   }
 
   /** Sends what waits, as far as the limits allow. */
   #pump(): void {
-    const { limits } = this.#options;
-    while (this.#queued > 0 && this.#inFlight < limits.depthMax) {
-      const io = this.#queue[this.#queueHead++];
-      if (io === undefined) break;
+    while (this.#queued > 0) {
+      const io = this.#queue[this.#queueHead];
+      if (io === undefined || !this.#fits(io)) break;
+      this.#queueHead++;
       if (this.#queueHead === this.#queue.length) {
         this.#queue = [];
         this.#queueHead = 0;

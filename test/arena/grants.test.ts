@@ -234,3 +234,63 @@ t.test('random histories', async () => {
   });
   fc.assert(fc.property(fc.array(step, { maxLength: 80 }), checkHistory), { numRuns: 300 });
 });
+
+t.test('memory that is only kept gives way to who needs it', (t) => {
+  const { grants, demand, read } = bench();
+  const kept = Array.from({ length: PIECES }, () => grants.takeRead(PIECE_BYTES_MAX)!);
+  t.equal(grants.takeRead(1), undefined, 'there is no more');
+  let reclaims = 0;
+  grants.reclaim = () => {
+    const slot = kept.pop();
+    if (slot) grants.freeRead(slot);
+    reclaims++;
+    return slot !== undefined;
+  };
+  t.ok(grants.request(demand(A, 5 * MIB)));
+  t.equal(kept.length, PIECES - 3, 'no more than it takes');
+  const [long, short] = [demand(B, 8 * PIECE_BYTES_MAX), demand(C, 1)];
+  t.notOk(grants.request(long));
+  t.equal(kept.length, 0, 'it will need all');
+  t.notOk(grants.request(short));
+  t.equal(grants.takeRead(1), undefined, 'nothing for nobody while somebody waits');
+  grants.release(long);
+  t.equal(short.state, 'granted');
+  t.ok(grants.takeRead(1));
+  t.equal(reclaims, PIECES + 1);
+  t.ok(read.freeBytes > 0);
+  t.end();
+});
+
+t.test('memory that is freed by itself is for who waits, after retry()', (t) => {
+  const { grants, demand, granted } = bench();
+  const kept = Array.from({ length: PIECES }, () => grants.takeRead(PIECE_BYTES_MAX)!);
+  const waits = demand(A, 1);
+  t.notOk(grants.request(waits));
+  grants.retry();
+  t.same(granted, []);
+  grants.freeRead(kept[0]!);
+  t.same(granted, []);
+  grants.retry();
+  t.same(granted, [waits]);
+  t.end();
+});
+
+t.test('what is charged counts for its session, what is kept does not', (t) => {
+  const { grants, demand, read } = bench();
+  const [charged, more, rest] = [demand(A, 7 * MIB), demand(A, 2 * MIB), demand(A, MIB)];
+  t.ok(grants.charge(charged));
+  t.equal(read.freeBytes, MEMORY.length, 'it takes nothing');
+  t.notOk(grants.charge(more), 'more than half');
+  t.notOk(grants.request(more));
+  t.notOk(grants.charge(rest), 'it would pass the one that waits');
+  grants.release(charged);
+  t.equal(more.state, 'granted');
+  const slots = [...more.readSlots];
+  grants.keepRead(more);
+  grants.release(more);
+  t.equal(read.freeBytes, MEMORY.length - 2 * MIB, 'it is whose who frees it');
+  t.ok(grants.charge(demand(A, 8 * MIB)), 'and counts for nobody');
+  for (const slot of slots) grants.freeRead(slot);
+  t.equal(read.freeBytes, MEMORY.length);
+  t.end();
+});

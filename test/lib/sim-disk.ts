@@ -34,6 +34,9 @@ export async function setUp(
     closeTimeoutMs?: number;
     /** See HelperDiskOptions; default: nothing is asked. */
     holeState?: number;
+    /** Off, as the tests of the plain way want it, unless given. */
+    readaheadBytesMax?: number;
+    cacheBytesMax?: number;
   } = {},
 ): Promise<SetUp> {
   const backing = new MemoryBacking(options.sizeBytes ?? MIB);
@@ -48,6 +51,8 @@ export async function setUp(
       open: { path: '/disk.vmdk', flags: options.flags ?? 0 },
     },
     memoryBytes: options.memoryBytes ?? 16 * MIB,
+    readaheadBytesMax: options.readaheadBytesMax ?? 0,
+    cacheBytesMax: options.cacheBytesMax ?? 0,
     buffersWrites: backing.isVolatile,
     fileIdentity: () => '',
     startHelper: (arenas, listener) => {

@@ -3,8 +3,9 @@
 // the shipped one while its runs last.
 import t, { type Test } from 'tap';
 import { DiskExtents } from '../../src/disk/extents.js';
+import { type CachedRange, ReadCache } from '../../src/disk/read-cache.js';
 import { Journal } from '../../src/supervisor/journal.js';
-import { RangeLock } from '../../src/supervisor/range-lock.js';
+import { type LockedRange, RangeLock } from '../../src/supervisor/range-lock.js';
 import type { Plan } from './plan.js';
 import { simulate, SimulationFailure } from './simulation.js';
 
@@ -33,6 +34,9 @@ const HARSH: Partial<Plan> = {
   outage: 0,
   pause: 0,
   flushFailure: 0.05,
+  readaheadBytesMax: 8 * 1024 * 1024,
+  cacheBytesMax: Infinity,
+  streakShare: 0.5,
   // The bytes themselves shall tell.
   checksOrder: false,
 };
@@ -80,7 +84,27 @@ const canaries: Canary[] = [
   {
     name: 'what was written and not flushed is called a hole',
     broken: [[DiskExtents, 'written', () => () => undefined]],
-    changes: { sizeBytes: 1024 * 1024, extentsShare: 0.3, readShare: 0.3, flushShare: 0.01 },
+    // It shows where something is written, and asked about before anything is flushed.
+    changes: {
+      ...{ sizeBytes: 1024 * 1024, cellsMax: 2, iosPerLife: 500, flushFailure: 0 },
+      ...{ extentsShare: 0.3, readShare: 0.3, flushShare: 0.002, fuaShare: 0 },
+    },
+  },
+  {
+    name: 'a write leaves the read cache as it is',
+    broken: [[ReadCache, 'invalidate', () => () => undefined]],
+  },
+  {
+    name: 'the read cache outlives helpers',
+    broken: [[ReadCache, 'clear', () => () => undefined]],
+  },
+  {
+    name: 'a range that was read ahead is there before the library has read it',
+    broken: [[ReadCache, 'add', addAsValid]],
+  },
+  {
+    name: 'what is read ahead holds no range',
+    broken: [[RangeLock, 'tryAcquire', lockNothing]],
   },
   {
     name: 'nothing fences a dead session',
@@ -100,6 +124,22 @@ function withMark(changes: object): (shipped: AnyFunction) => AnyFunction {
 function coversAll(): AnyFunction {
   return function (this: Journal) {
     this.forgetOldest(0, 0);
+  };
+}
+
+/** Takes what is being read for what was read. */
+function addAsValid(shipped: AnyFunction): AnyFunction {
+  return function (this: never, range: CachedRange) {
+    range.state = 'valid';
+    return shipped.call(this, range as never);
+  };
+}
+
+/** Holds nothing of what it should hold: nobody waits for it, and it for nobody. */
+function lockNothing(): AnyFunction {
+  return function (this: RangeLock, range: LockedRange) {
+    range.startSector = range.endSector = 0;
+    return this.acquire(range);
   };
 }
 

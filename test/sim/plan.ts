@@ -17,6 +17,9 @@ export interface Plan {
   sizeBytes: number;
   cells: number;
   memoryBytes: number;
+  /** What is read ahead, and kept of what was read; 0: nothing. */
+  readaheadBytesMax: number;
+  cacheBytesMax: number;
   /** Writes stay in the library until a flush. */
   isVolatile: boolean;
   /** The program takes it for such a library: it keeps a journal. */
@@ -35,6 +38,8 @@ export interface Plan {
   /** Mean time of a client between two looks at what it could send. */
   thinkMs: number;
   readShare: number;
+  /** Of reads: those that begin where the client's last one ended. */
+  streakShare: number;
   flushShare: number;
   /** What of the disk is data; and what is only made ready. */
   extentsShare: number;
@@ -89,6 +94,8 @@ export function planOf(kind: Kind, random: Random): Plan {
     sizeBytes,
     cells: isLarge ? 40 : 4 + random.below(100),
     memoryBytes: 16 * MIB,
+    readaheadBytesMax: random.chance(0.8) ? 8 * MIB : 0,
+    cacheBytesMax: random.pick([Infinity, Infinity, 64 * 1024, 0]),
     isVolatile,
     buffersWrites: isVolatile || random.chance(0.5),
     lateMs: random.pick([0, 1, 100, 3000]),
@@ -101,6 +108,7 @@ export function planOf(kind: Kind, random: Random): Plan {
     cellsMax: isLarge ? 8 : random.pick([2, 5, 20]),
     thinkMs: random.pick([0.1, 1, 5, 100]),
     readShare: random.between(0.1, 0.7),
+    streakShare: random.pick([0, 0.5, 0.95]),
     flushShare: random.pick([0.01, 0.05, 0.2]),
     extentsShare: random.pick([0, 0.02, 0.1]),
     cacheShare: random.pick([0, 0, 0.05]),

@@ -22,6 +22,8 @@ export interface Setting {
   isClosing: () => boolean;
   /** From the arenas of the disk. */
   readFd: number;
+  /** Memory that reads of clients have just now. */
+  lent: () => Buffer[];
   writeFd: number;
   readArenaBytes: number;
   arenaBytes: number;

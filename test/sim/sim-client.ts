@@ -82,6 +82,8 @@ export class SimClient implements DiskClient {
   readonly #open = new Set<SimRequest>();
   #waiting: SimRequest | undefined;
   #count = 0;
+  /** The cell behind the last read. */
+  #lastReadCell = 0;
   #isThinking = false;
 
   constructor(setting: ClientSetting, name: string) {
@@ -90,6 +92,11 @@ export class SimClient implements DiskClient {
     this.#name = name;
     this.#session = setting.disk.session(this);
     this.#think();
+  }
+
+  /** The memory that its reads have just now. */
+  get lent(): Buffer[] {
+    return [...this.#open].filter(({ op }) => op === 'read').flatMap(({ pieces }) => pieces);
   }
 
   get isDone(): boolean {
@@ -119,7 +126,11 @@ export class SimClient implements DiskClient {
       if (!(thrown instanceof Violation)) throw thrown;
       fail(new Violation(`${it.name}: ${thrown.message}`));
     }
+    const bytes = Buffer.concat(it.pieces);
     const release = (): void => {
+      if (!Buffer.concat(it.pieces).equals(bytes)) {
+        fail(new Violation(`${it.name}: its bytes have changed before they left`));
+      }
       this.#open.delete(it);
       this.#sessionOf(it).release(it);
       this.#think();
@@ -188,6 +199,11 @@ export class SimClient implements DiskClient {
     if (request.op === 'flush') return request;
     const cells = 1 + this.#random.below(Math.min(plan.cellsMax, model.cellCount));
     request.firstCell = this.#random.below(model.cellCount - cells + 1);
+    if (request.op === 'read') {
+      const follows = this.#lastReadCell + cells <= model.cellCount;
+      if (follows && this.#random.chance(plan.streakShare)) request.firstCell = this.#lastReadCell;
+      this.#lastReadCell = request.firstCell + cells;
+    }
     request.endCell = request.firstCell + cells;
     request.offsetBytes = model.offsetOf(request.firstCell);
     request.lengthBytes = model.lengthOf(request.firstCell, request.endCell);

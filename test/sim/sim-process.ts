@@ -16,6 +16,7 @@ import { type CallOp, type Calls, IO_OPS } from '../../src/helper/protocol.js';
 import { SECTOR_BYTES, type Session, type Unflushed } from './host.js';
 import type { Random } from './random.js';
 import { Violation } from './model.js';
+import { scribble } from './scribble.js';
 import type { Setting } from './setting.js';
 
 const VIX_E_OUT_OF_MEMORY = 2;
@@ -63,6 +64,7 @@ export class SimProcess implements Helper {
   #isFrozen = false;
   #callSinceMs = 0;
   #callName = '';
+  #hadOpened = false;
   #iosLeft: number;
   #count = 0;
 
@@ -74,6 +76,10 @@ export class SimProcess implements Helper {
     this.#iosLeft = this.#random.until(setting.plan.iosPerLife);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
+    });
+    // Before the program hears of it.
+    void this.ended.then(() => {
+      if (this.#hadOpened) scribble(setting.readFd, setting.lent());
     });
   }
 
@@ -438,6 +444,7 @@ export class SimProcess implements Helper {
     this.#session = host.open();
     if (this.#session === undefined) return refusal('Open', VIX_E_FILE_ALREADY_LOCKED);
     tally.opens++;
+    this.#hadOpened = true;
     if (plan.msPerLife < Infinity) {
       const lifeMs = -Math.log(1 - this.#random.next()) * plan.msPerLife;
       world.outside(lifeMs, () => {

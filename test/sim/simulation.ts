@@ -76,6 +76,7 @@ class Run {
   #flushesAtFailure = -FLUSHES_BETWEEN_FAILURES;
   readonly #excuses: Excuses;
   #violation: Violation | undefined;
+  readonly #clients: SimClient[] = [];
   #isClosing = false;
   #turns = 0;
 
@@ -119,7 +120,7 @@ class Run {
       note: this.#note,
       answered: this.#answered,
     };
-    const clients: SimClient[] = [];
+    const clients = this.#clients;
     for (let n = 0; n < this.#plan.clients; n++) {
       clients.push(new SimClient(setting, `client ${n}`));
     }
@@ -152,6 +153,8 @@ class Run {
         open: { path: '/disk.vmdk', flags: 0 },
       },
       memoryBytes: this.#plan.memoryBytes,
+      readaheadBytesMax: this.#plan.readaheadBytesMax,
+      cacheBytesMax: this.#plan.cacheBytesMax,
       buffersWrites: this.#plan.buffersWrites,
       fileIdentity: () => '',
       startHelper: ({ readFd, writeFd, readArenaBytes, arenaBytes }) => {
@@ -165,6 +168,7 @@ class Run {
           note: this.#note,
           mayFlushFail: this.#mayFlushFail,
           isClosing: () => this.#isClosing,
+          lent: () => this.#clients.flatMap(({ lent }) => lent),
           ...{ readFd, writeFd, readArenaBytes, arenaBytes },
         };
         return new SimProcess(setting);

@@ -121,3 +121,25 @@ t.test('many that are all in the way of each other take no memory by their squar
   t.ok(lock.idle);
   t.end();
 });
+
+t.test('who would rather not wait holds at once what nobody writes, or has not come', (t) => {
+  const lock = new RangeLock();
+  const [read, write] = [new TestRange(1, 0, 10, false), new TestRange(2, 5, 10, true)];
+  t.ok(lock.tryAcquire(read), 'nothing is there');
+  t.notOk(lock.acquire(write));
+  t.notOk(lock.tryAcquire(new TestRange(3, 14, 1, false)), 'a writer waits');
+  const behind = new TestRange(6, 9, 1, false);
+  t.notOk(lock.acquire(behind));
+  t.ok(lock.isWanted(read), 'by the writer, though the last reader is in its way too');
+  t.notOk(lock.isWanted(behind));
+  const beside = new TestRange(4, 15, 1, false);
+  t.ok(lock.tryAcquire(beside));
+  lock.release(read);
+  t.ok(write.held);
+  t.notOk(lock.tryAcquire(new TestRange(5, 14, 1, false)), 'a writer holds it');
+  lock.release(write);
+  lock.release(behind);
+  lock.release(beside);
+  t.ok(lock.idle);
+  t.end();
+});

@@ -295,3 +295,47 @@ t.test('a helper that does not close is killed; abandon fails what is in flight'
   await second.supervisor.abandon();
   t.same(io.results, [1]);
 });
+
+/** A read that nobody has asked for. */
+class Speculative extends TestIo {
+  override readonly isSpeculative = true;
+}
+
+t.test('a read that nobody has asked for is given up at a death, and is no suspect', async (t) => {
+  const { clock, helpers, supervisor } = setUpSupervisor();
+  await supervisor.open();
+  t.ok(supervisor.hasRoomFor(8));
+  const [asked, speculative] = [new TestIo(1), new Speculative(5)];
+  supervisor.io(speculative);
+  supervisor.io(asked);
+  helpers[0]!.die('crash');
+  t.notOk(speculative.results.length);
+  await clock.pass(1);
+  t.same(speculative.results, [1]);
+  t.notOk(speculative.suspicion);
+  await clock.pass(5000);
+  t.same(helpers[1]?.inFlight, [asked]);
+  helpers[1]!.answer();
+  t.same(asked.results, [0]);
+  await supervisor.close();
+});
+
+t.test('an error of it opens nothing anew, but for a session that is lost', async (t) => {
+  const { clock, helpers, supervisor } = setUpSupervisor();
+  await supervisor.open();
+  const failed = new Speculative(5);
+  supervisor.io(failed);
+  helpers[0]!.answer(16000);
+  await clock.pass(5000);
+  t.same(failed.results, [16000]);
+  t.equal(helpers.length, 1);
+  const lost = new Speculative(5);
+  supervisor.io(lost);
+  helpers[0]!.answer(36);
+  t.same(lost.results, [36]);
+  t.notOk(supervisor.hasRoomFor(8), 'there is no session');
+  await clock.pass(5000);
+  t.equal(helpers.length, 2);
+  t.ok(supervisor.hasRoomFor(8));
+  await supervisor.close();
+});

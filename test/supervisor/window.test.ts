@@ -220,3 +220,38 @@ t.test('a library with little memory: all is done once, every sector, within its
   );
   t.end();
 });
+
+t.test('over NFC so many bytes are in the library at once, over others any number', (t) => {
+  const { limits, send, sectors, helper } = setUp();
+  limits.opened('nbdssl');
+  for (let n = 0; n < 10; n++) send(n * 4096, 4096);
+  t.equal(sectors().length, 8, '16 MiB');
+  send(100_000, 8);
+  t.equal(sectors().length, 8, 'none passes those that wait');
+  helper.answer();
+  t.equal(sectors().length, 8);
+  helper.answer();
+  helper.answer();
+  t.equal(sectors().length, 8, 'two of 2 MiB were left, and the small one');
+  t.same(sectors().at(-1), [100_000, 8]);
+  limits.opened('san');
+  for (let n = 0; n < 10; n++) send(n * 4096, 4096);
+  t.equal(sectors().length, 18);
+  t.end();
+});
+
+t.test('what nobody waits for leaves room for what somebody does', (t) => {
+  const { limits, send, window } = setUp();
+  t.ok(window.hasRoomFor(4096));
+  limits.opened('nbd');
+  for (let n = 0; n < 3; n++) send(n * 4096, 4096);
+  t.ok(window.hasRoomFor(4096), 'half of 16 MiB');
+  send(20_000, 1);
+  t.notOk(window.hasRoomFor(4096));
+  t.ok(window.hasRoomFor(4095));
+  limits.requestSectorsMax = 2048;
+  t.notOk(window.hasRoomFor(4095), 'it would have to be cut');
+  limits.depthMax = 5;
+  t.notOk(window.hasRoomFor(8), 'the last place is not for it');
+  t.end();
+});
