@@ -53,9 +53,10 @@ helper: node_modules/.package-lock.json
 	@$(MAKE) -C helper
 
 # dist/ is made anew, so that nothing of a deleted source stays in it.
-dist/.stamp: $(sources) tsconfig.json node_modules/.package-lock.json
+dist/.stamp: $(sources) tsconfig.json scripts/bundle.js scripts/oclif.js node_modules/.package-lock.json
 	rm -rf dist
 	npx --no-install tsc
+	node scripts/bundle.js
 	@touch $@
 
 oclif.manifest.json: dist/.stamp package.json $(wildcard src/commands/*.ts)
