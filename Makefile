@@ -31,7 +31,8 @@ help:
 	@echo '                     real clients, and a library that dies, hangs and forgets'
 	@echo 'make proof [NAME=..] what it must survive, in full; figures are printed'
 	@echo 'make docs            write the pages that are made from tables'
-	@echo 'make bench           speed, against nbdkit and qemu-nbd'
+	@echo 'make bench           speed, against nbdkit and qemu-nbd; QUICK=1 for a first look'
+	@echo 'make bench-pages     put its figures into README.md and docs/'
 	@echo 'make bench-engine    the built-in engine, against qemu-nbd serving the same VMDK'
 	@echo 'make format          rewrite the sources as the formatters like them'
 	@echo 'make clean           remove everything that was built'
@@ -53,7 +54,8 @@ helper: node_modules/.package-lock.json
 	@$(MAKE) -C helper
 
 # dist/ is made anew, so that nothing of a deleted source stays in it.
-dist/.stamp: $(sources) tsconfig.json scripts/bundle.js scripts/oclif.js node_modules/.package-lock.json
+dist/.stamp: $(sources) tsconfig.json scripts/bundle.js scripts/oclif.js \
+  node_modules/.package-lock.json
 	rm -rf dist
 	npx --no-install tsc
 	node scripts/bundle.js
@@ -163,11 +165,19 @@ proof: deps
 docs: all
 	node scripts/errors-page.js
 
+# NBDKIT=PATH: also against the vddk plugin of that nbdkit. ONLY=PART,PART: rows of these names.
 .PHONY: bench
 bench: deps
 	@$(MAKE) all
 	npx --no-install tsc -p test/bench
-	node build/bench/js/main.js
+	$(if $(QUICK),BENCH_ROUNDS=1 BENCH_SIZE_MIB=256 BENCH_RUNTIME_S=1 BENCH_PATIENCE=0) \
+	$(if $(ONLY),BENCH_ONLY="$(ONLY)") node build/bench/js/main.js
+
+.PHONY: bench-pages
+bench-pages: all
+	npx --no-install tsc -p test/bench
+	node build/bench/js/main.js pages
+	npx --no-install prettier --write --log-level=warn README.md docs/performance.md
 
 .PHONY: bench-engine
 bench-engine: deps

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Hands over to oclif, as scripts/bundle.js has bundled it. The rule: what oclif says itself is one line of ours, never a stack trace.
+// Hands over to oclif, as scripts/bundle.js has bundled it. The rule: what oclif says itself is one
+// line of ours, never a stack trace.
 import { flush, run } from '../dist/bundle/oclif.js';
 
 function fail(error) {

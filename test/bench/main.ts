@@ -1,28 +1,37 @@
-// `make bench`: a paired benchmark. In every round each metric runs once against each server, one
-// directly after the other, so that a busy machine hits all alike; medians are shown, and the
+// `make bench`: a paired benchmark. In every round each row runs once against each server, one
+// directly after the other, so that a busy machine hits all alike; shown are medians, and the
 // median of the ratios of the pairs (above 1: we are better).
-// Settings from the environment: BENCH_ROUNDS, BENCH_SIZE_MIB, BENCH_RUNTIME_S, BENCH_ONLY.
+// Settings from the environment: BENCH_ROUNDS, BENCH_SIZE_MIB, BENCH_RUNTIME_S; BENCH_ONLY is a
+// comma-separated list of parts of names; BENCH_PATIENCE is how often a disturbed round is made
+// again. "pages" as an argument measures nothing and writes the pages.
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { cpus, release, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
-import { type Metric, METRICS, type Work } from './metrics.js';
-import { type BenchDisk, RunningServer, SERVERS } from './servers.js';
+import { median, number, setting } from './figures.js';
+import { GROWTH, growthServers, type GrowthSettings, type Series } from './growth.js';
+import { type Measured, measureOn, undisturbed } from './measure.js';
+import { type Metric, METRICS, tlsUri, type Work } from './metrics.js';
+import { writePages } from './pages.js';
+import { serversFor } from './peers.js';
+import { writePlots } from './plots.js';
+import {
+  type Curve,
+  figureOf,
+  loadResults,
+  RESULTS,
+  type Results,
+  type Row,
+  saveResults,
+} from './results.js';
 
-const RESULTS = 'build/bench/results.json';
-
-function setting(name: string, fallback: number): number {
-  const value = Number(process.env[name] ?? fallback);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a whole number`);
-  return value;
+interface Settings extends Record<string, number> {
+  rounds: number;
+  sizeMib: number;
+  runtimeS: number;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
-}
+const patience = Number(process.env['BENCH_PATIENCE'] ?? 2);
 
 /** A directory in memory if there is room for disk and source, so that no storage is measured. */
 function workDirectory(sizeMib: number): string {
@@ -32,104 +41,150 @@ function workDirectory(sizeMib: number): string {
   return mkdtempSync(path.join(fits ? memory : tmpdir(), 'vddk-nbd-bench-'));
 }
 
-async function makeDisk(directory: string, sizeMib: number): Promise<[BenchDisk, string]> {
-  const source = path.join(directory, 'source.raw');
-  const vmdk = path.join(directory, 'disk.vmdk');
-  await execa('dd', [
-    'if=/dev/urandom',
-    `of=${source}`,
-    'bs=1M',
-    `count=${sizeMib}`,
-    'status=none',
-  ]);
-  const options = ['-O', 'vmdk', '-o', 'subformat=monolithicFlat'];
-  await execa('qemu-img', ['convert', ...options, source, vmdk]);
-  return [{ vmdk, flat: path.join(directory, 'disk-flat.vmdk') }, source];
+async function makeFile(file: string, sizeMib: number): Promise<string> {
+  const to = [`of=${file}`, 'bs=1M', `count=${sizeMib}`, 'status=none'];
+  await execa('dd', ['if=/dev/urandom', ...to]);
+  return file;
 }
 
-/** One value per server, in the order of SERVERS. */
-async function runOnce(metric: Metric, disk: BenchDisk, work: Work): Promise<number[]> {
-  const values: number[] = [];
-  for (const [index, kind] of SERVERS.entries()) {
-    const socket = path.join(path.dirname(disk.vmdk), `socket-${index}`);
-    const server = await RunningServer.start(kind, disk, socket);
-    try {
-      values.push(await metric.measure(server, work));
-    } finally {
-      await server.stop();
-      rmSync(socket, { force: true });
-    }
+async function measureRow(metric: Metric, disk: string, work: Work, rounds: number): Promise<Row> {
+  const { tls = false, ...settings } = metric.server;
+  const kinds = serversFor({ ...settings, ...(tls && { pskFile: work.pskFile }) });
+  const probe = (uri: string): [string, ...string[]] => {
+    const socket = uri.slice(uri.indexOf('=') + 1);
+    return ['nbdinfo', '--size', tls ? tlsUri(socket, work.pskFile) : uri];
+  };
+  const values: Measured[][] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const once = async (): Promise<Measured[]> => {
+      const measured: Measured[] = [];
+      for (const kind of kinds) {
+        const on = { vmdk: disk, flat: disk };
+        measured.push(await measureOn(kind, on, (server) => metric.measure(server, work), probe));
+      }
+      return measured;
+    };
+    values.push(await undisturbed(once, patience));
   }
-  return values;
+  return rowOf(
+    metric,
+    kinds.map(({ name }) => name),
+    values,
+  );
 }
 
-interface Row {
-  metric: string;
-  unit: string;
-  medians: Record<string, number>;
-  ratios: Record<string, number>;
-  rounds: number[][];
-}
-
-function rowOf(metric: Metric, rounds: number[][]): Row {
-  const medians: Record<string, number> = {};
-  const ratios: Record<string, number> = {};
-  for (const [index, { name }] of SERVERS.entries()) {
-    medians[name] = median(rounds.map((values) => values[index] ?? NaN));
+function rowOf(metric: Metric, servers: readonly string[], rounds: readonly Measured[][]): Row {
+  const row: Row = {
+    metric: metric.name,
+    unit: metric.unit,
+    rounds: rounds.length,
+    foreign: Math.max(...rounds.flat().map(({ foreign }) => foreign)),
+    figures: {},
+    ratios: {},
+  };
+  for (const [index, server] of servers.entries()) {
+    const own = rounds.map((values) => values[index]?.value ?? NaN);
+    row.figures[server] = figureOf(own);
     if (index === 0) continue;
-    const pairs = rounds.map(([ours = NaN, ...peers]) => {
-      const ratio = ours / (peers[index - 1] ?? NaN);
+    const pairs = rounds.map((values, round) => {
+      const ratio = (values[0]?.value ?? NaN) / (own[round] ?? NaN);
       return metric.moreIsBetter ? ratio : 1 / ratio;
     });
-    ratios[name] = median(pairs);
+    row.ratios[server] = figureOf(pairs);
   }
-  return { metric: metric.name, unit: metric.unit, medians, ratios, rounds };
+  return row;
 }
 
-function number(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+function printRow({ metric, unit, figures, ratios, foreign }: Row): void {
+  const cells = Object.entries(figures).map(([server, figure]) => {
+    const ratio = ratios[server];
+    const text = number(figure.median);
+    return `${server} ${text}${ratio === undefined ? '' : ` (${ratio.median.toFixed(2)}x)`}`;
+  });
+  console.log(
+    `${metric.padEnd(44)} ${unit.padEnd(6)} ${cells.join('  ')}  [${foreign.toFixed(2)}]`,
+  );
 }
 
-function printRow(row: Row): void {
-  const cells = [row.metric.padEnd(32), row.unit.padEnd(6)];
-  for (const { name } of SERVERS) {
-    const ratio = row.ratios[name];
-    const text = number(row.medians[name] ?? NaN);
-    cells.push((ratio === undefined ? text : `${text} (${ratio.toFixed(2)}x)`).padEnd(20));
-  }
-  console.log(cells.join(' ').trimEnd());
-}
-
-async function main(): Promise<void> {
-  const rounds = setting('BENCH_ROUNDS', 3);
-  const sizeMib = setting('BENCH_SIZE_MIB', 1024);
-  const runtimeS = setting('BENCH_RUNTIME_S', 3);
-  const only = process.env['BENCH_ONLY'] ?? '';
-  const directory = workDirectory(sizeMib);
-  const rows: Row[] = [];
-  try {
-    const [disk, source] = await makeDisk(directory, sizeMib);
-    console.log(
-      `${' '.repeat(40)}${SERVERS.map(({ name }) => name.padEnd(21))
-        .join('')
-        .trimEnd()}`,
-    );
-    for (const metric of METRICS.filter(({ name }) => name.includes(only))) {
-      const values: number[][] = [];
-      for (let round = 0; round < rounds; round += 1) {
-        values.push(await runOnce(metric, disk, { source, sizeMib, runtimeS }));
+async function measureCurve(
+  series: Series,
+  settings: GrowthSettings,
+  rounds: number,
+): Promise<Curve> {
+  const { name, title, xTitle, yTitle, points } = series;
+  const curve: Curve = { name, title, xTitle, yTitle, points: [] };
+  const kinds = growthServers();
+  for (const { x, measure } of points) {
+    const values = kinds.map(() => [] as number[]);
+    for (let round = 0; round < rounds; round += 1) {
+      for (const [index, kind] of kinds.entries()) {
+        values[index]?.push((await measure(kind, settings)).value);
       }
-      const row = rowOf(metric, values);
-      rows.push(row);
+    }
+    for (const [index, { name: server }] of kinds.entries()) {
+      curve.points.push({ x, server, figure: figureOf(values[index] ?? []) });
+    }
+    const shown = kinds.map(({ name: server }, index) => {
+      return `${server} ${number(median(values[index] ?? []))}`;
+    });
+    console.log(`${title}, ${x} ${xTitle}: ${shown.join('  ')} ${yTitle}`);
+  }
+  return curve;
+}
+
+function isWanted(name: string): boolean {
+  const only = (process.env['BENCH_ONLY'] ?? '').split(',').filter((part) => part !== '');
+  return only.length === 0 || only.some((part) => name.includes(part));
+}
+
+/** Replaces what has the same name, or adds it; in the order of `names`. */
+function put<T>(list: T[], item: T, nameOf: (item: T) => string, names: readonly string[]): void {
+  const at = list.findIndex((other) => nameOf(other) === nameOf(item));
+  if (at === -1) list.push(item);
+  else list[at] = item;
+  list.sort((a, b) => names.indexOf(nameOf(a)) - names.indexOf(nameOf(b)));
+}
+
+async function measureAll(results: Results, { rounds, sizeMib, runtimeS }: Settings) {
+  const directory = workDirectory(sizeMib);
+  try {
+    const disk = await makeFile(path.join(directory, 'disk.raw'), sizeMib);
+    const source = await makeFile(path.join(directory, 'source.raw'), sizeMib);
+    const pskFile = path.join(directory, 'keys.psk');
+    writeFileSync(pskFile, `bench:${'0123456789abcdef'.repeat(4)}\n`, { mode: 0o600 });
+    const work = { source, sizeMib, runtimeS, pskFile };
+    const metricNames = METRICS.map(({ name }) => name);
+    for (const metric of METRICS.filter(({ name }) => isWanted(name))) {
+      const row = await measureRow(metric, disk, work, rounds);
       printRow(row);
+      put(results.rows, row, ({ metric: name }) => name, metricNames);
+      saveResults(results);
+    }
+    const curveNames = GROWTH.map(({ name }) => name);
+    for (const series of GROWTH.filter(({ name }) => isWanted(`growth ${name}`))) {
+      const curve = await measureCurve(series, { disk, sizeMib, runtimeS }, Math.min(rounds, 3));
+      put(results.growth, curve, ({ name }) => name, curveNames);
+      saveResults(results);
     }
   } finally {
     rmSync(directory, { recursive: true });
   }
-  const machine = { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release() };
-  const settings = { rounds, sizeMib, runtimeS, node: process.version };
+}
+
+async function main(): Promise<void> {
+  const settings: Settings = {
+    rounds: setting('BENCH_ROUNDS', 5),
+    sizeMib: setting('BENCH_SIZE_MIB', 1024),
+    runtimeS: setting('BENCH_RUNTIME_S', 2),
+  };
   mkdirSync(path.dirname(RESULTS), { recursive: true });
-  writeFileSync(RESULTS, `${JSON.stringify({ machine, settings, rows }, undefined, 2)}\n`);
+  const results = loadResults(settings);
+  if (process.argv[2] === 'pages') {
+    await writePages(results);
+    return;
+  }
+  await measureAll(results, settings);
+  await writePlots(results.growth, path.dirname(RESULTS));
   console.log(`\nRatios: above 1 is better for vddk-nbd. Everything is in ${RESULTS}.`);
 }
 

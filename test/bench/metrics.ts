@@ -1,91 +1,170 @@
-// What is measured: each metric does one kind of work against a running server.
-import { execa } from 'execa';
+// The rows of the table: each does one kind of work against a running server.
+import { copy, fio, fioMib, type FioWork } from './clients.js';
+import type { ServerSettings } from './peers.js';
 import type { RunningServer } from './servers.js';
-
-export interface Metric {
-  name: string;
-  unit: string;
-  /** Whether more is better; ratios are turned so that above 1 is good for us. */
-  moreIsBetter: boolean;
-  measure: (server: RunningServer, work: Work) => Promise<number>;
-}
 
 export interface Work {
   /** A raw file of the disk's size, with its bytes. */
   source: string;
   sizeMib: number;
   runtimeS: number;
+  pskFile: string;
 }
 
-async function copy(args: string[], sizeMib: number): Promise<number> {
-  const startedMs = performance.now();
-  await execa('nbdcopy', ['--connections=1', ...args]);
-  return sizeMib / ((performance.now() - startedMs) / 1000);
+export interface Metric {
+  name: string;
+  unit: string;
+  /** Whether more is better; ratios are turned so that above 1 is good for us. */
+  moreIsBetter: boolean;
+  server: Omit<ServerSettings, 'pskFile'> & { tls?: boolean };
+  measure: (server: RunningServer, work: Work) => Promise<number>;
 }
 
-/** Operations a second, by fio's own nbd engine. */
-async function fio(server: RunningServer, work: Work, rw: string, depth: number): Promise<number> {
-  const { stdout } = await execa('fio', [
-    '--name=bench',
-    '--ioengine=nbd',
-    `--uri=${server.uri}`,
-    `--rw=${rw}`,
-    '--bs=4k',
-    `--iodepth=${depth}`,
-    `--size=${work.sizeMib}m`,
-    '--time_based',
-    `--runtime=${work.runtimeS}`,
-    '--output-format=json',
-  ]);
-  // fio prints notes before its JSON.
-  const parsed = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {
-    jobs: { read: { iops: number }; write: { iops: number } }[];
+const KIB = 1024;
+/** How often memory is looked at during the work. */
+const MEMORY_EVERY_MS = 100;
+
+type Bulk = (server: RunningServer, work: Work) => Promise<number>;
+
+function bulk(direction: 'read' | 'write', requestKib: number, requests: number): Bulk {
+  return (server, { source, sizeMib }) => {
+    const ends = direction === 'read' ? [server.uri, 'null:'] : [source, server.uri];
+    const size = `--request-size=${requestKib * KIB}`;
+    return copy(['--connections=1', size, `--requests=${requests}`, ...ends], sizeMib);
   };
-  const [job] = parsed.jobs;
-  return (job?.read.iops ?? 0) + (job?.write.iops ?? 0);
 }
 
-function random(rw: 'randread' | 'randwrite', depth: number): Metric {
+function copying(direction: 'read' | 'write', size: string, run: Bulk, latencyUs = 0): Metric {
   return {
-    name: `${rw === 'randread' ? 'random read' : 'random write'} 4K, depth ${depth}`,
-    unit: 'IOPS',
+    name: `bulk ${direction} ${size}`,
+    unit: 'MiB/s',
     moreIsBetter: true,
-    measure: (server, work) => fio(server, work, rw, depth),
+    server: { readOnly: direction === 'read', latencyUs },
+    measure: run,
   };
 }
 
-export const METRICS: readonly Metric[] = [
-  {
-    name: 'start to first nbdinfo',
-    unit: 'ms',
+/** Processor seconds of the server and its descendants for each GiB. */
+function costOf(name: string, readOnly: boolean, run: Bulk): Metric {
+  return {
+    name: `processor time, ${name}`,
+    unit: 's/GiB',
     moreIsBetter: false,
-    measure: (server) => Promise.resolve(server.startMs),
-  },
-  {
-    name: 'bulk read 2M',
-    unit: 'MiB/s',
-    moreIsBetter: true,
-    measure: (server, { sizeMib }) =>
-      copy(['--request-size=2097152', '--requests=16', server.uri, 'null:'], sizeMib),
-  },
-  {
-    name: 'bulk write 256K',
-    unit: 'MiB/s',
-    moreIsBetter: true,
-    measure: (server, { source, sizeMib }) =>
-      copy(['--request-size=262144', source, server.uri], sizeMib),
-  },
-  random('randread', 1),
-  random('randread', 32),
-  random('randwrite', 1),
-  random('randwrite', 32),
-  {
-    name: 'memory (PSS) after a bulk read',
+    server: { readOnly },
+    measure: async (server, work) => {
+      const before = server.processorSeconds();
+      await run(server, work);
+      return (server.processorSeconds() - before) / (work.sizeMib / 1024);
+    },
+  };
+}
+
+/** The most memory that the server and its descendants have during a piece of work. */
+function memoryOf(name: string, readOnly: boolean, run: Bulk): Metric {
+  return {
+    name: `memory (PSS), ${name}`,
     unit: 'MiB',
     moreIsBetter: false,
-    measure: async (server, { sizeMib }) => {
-      await copy(['--request-size=2097152', '--requests=16', server.uri, 'null:'], sizeMib);
-      return server.memoryMib();
+    server: { readOnly },
+    measure: async (server, work) => {
+      let most = server.memoryMib();
+      const look = setInterval(() => {
+        most = Math.max(most, server.memoryMib());
+      }, MEMORY_EVERY_MS);
+      await run(server, work);
+      clearInterval(look);
+      return Math.max(most, server.memoryMib());
     },
+  };
+}
+
+interface Random {
+  rw: FioWork['rw'];
+  kib: number;
+  depth: number;
+  connections?: number;
+  latencyUs?: number;
+}
+
+function small({ rw, kib, depth, connections = 1, latencyUs = 0 }: Random): Metric {
+  const words = { read: 'sequential read', randread: 'random read', randwrite: 'random write' };
+  const many = connections === 1 ? '' : `, ${connections} connections`;
+  return {
+    name: `${words[rw]} ${kib}K, depth ${depth}${many}`,
+    unit: 'IOPS',
+    moreIsBetter: true,
+    server: { readOnly: rw !== 'randwrite', latencyUs },
+    measure: (server, { sizeMib, runtimeS }) =>
+      fio(new Array<string>(connections).fill(server.uri), {
+        ...{ rw, depth, sizeMib, runtimeS },
+        blockBytes: kib * KIB,
+      }),
+  };
+}
+
+function bulkOfMany(connections: number): Metric {
+  return {
+    name: `bulk read 256K, ${connections} connections`,
+    unit: 'MiB/s',
+    moreIsBetter: true,
+    server: { readOnly: true },
+    measure: (server, { sizeMib, runtimeS }) =>
+      fioMib(new Array<string>(connections).fill(server.uri), {
+        ...({ rw: 'read', depth: 8, sizeMib, runtimeS } as const),
+        blockBytes: 256 * KIB,
+      }),
+  };
+}
+
+function slow(metric: Metric): Metric {
+  const { server } = metric;
+  return { ...metric, name: `500 us: ${metric.name}`, server: { ...server, latencyUs: 500 } };
+}
+
+const read256K = bulk('read', 256, 64);
+const write256K = bulk('write', 256, 64);
+const read2M = bulk('read', 2048, 16);
+const write2M = bulk('write', 2048, 16);
+
+export const METRICS: readonly Metric[] = [
+  copying('read', '256K', read256K),
+  copying('read', '2M', read2M),
+  copying('write', '256K', write256K),
+  small({ rw: 'randread', kib: 4, depth: 1 }),
+  small({ rw: 'randread', kib: 4, depth: 4 }),
+  small({ rw: 'randread', kib: 4, depth: 32 }),
+  small({ rw: 'randwrite', kib: 4, depth: 1 }),
+  small({ rw: 'randwrite', kib: 4, depth: 32 }),
+  slow(small({ rw: 'read', kib: 64, depth: 1 })),
+  slow(small({ rw: 'randread', kib: 4, depth: 32 })),
+  slow(copying('read', '256K', read256K)),
+  bulkOfMany(4),
+  bulkOfMany(16),
+  small({ rw: 'randread', kib: 4, depth: 8, connections: 4 }),
+  small({ rw: 'randread', kib: 4, depth: 8, connections: 16 }),
+  {
+    name: 'bulk read 256K, TLS',
+    unit: 'MiB/s',
+    moreIsBetter: true,
+    server: { readOnly: true, tls: true },
+    measure: ({ socket }, { pskFile, sizeMib }) =>
+      copy(['--connections=1', tlsUri(socket, pskFile), 'null:'], sizeMib),
   },
+  costOf('bulk read 256K', true, read256K),
+  costOf('bulk write 256K', false, write256K),
+  costOf('bulk read 2M', true, read2M),
+  {
+    name: 'start to first reply',
+    unit: 'ms',
+    moreIsBetter: false,
+    server: { readOnly: true },
+    measure: ({ startMs }) => Promise.resolve(startMs),
+  },
+  memoryOf('bulk read 2M', true, read2M),
+  memoryOf('bulk write 2M', false, write2M),
 ];
+
+/** The URI of a client with a pre-shared key. */
+export function tlsUri(socket: string, pskFile: string): string {
+  return `nbds+unix://bench@/?socket=${socket}&tls-psk-file=${pskFile}`;
+}

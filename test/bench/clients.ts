@@ -1,0 +1,47 @@
+// The clients that make the work: nbdcopy for whole disks, fio's own nbd engine for all else.
+import { execa } from 'execa';
+
+/** Copies with nbdcopy; MiB/s. */
+export async function copy(args: readonly string[], sizeMib: number): Promise<number> {
+  const startedMs = performance.now();
+  await execa('nbdcopy', args);
+  return sizeMib / ((performance.now() - startedMs) / 1000);
+}
+
+export interface FioWork {
+  rw: 'read' | 'randread' | 'randwrite';
+  blockBytes: number;
+  depth: number;
+  sizeMib: number;
+  runtimeS: number;
+}
+
+/** Runs one job for each of `uris` at the same time; operations a second of all together. */
+export async function fio(uris: readonly string[], work: FioWork): Promise<number> {
+  const { rw, blockBytes, depth, sizeMib, runtimeS } = work;
+  const shareMib = Math.max(1, Math.floor(sizeMib / uris.length));
+  const jobs = uris.flatMap((uri, index) => [
+    `--name=job${index}`,
+    '--ioengine=nbd',
+    `--uri=${uri}`,
+    `--rw=${rw}`,
+    `--bs=${blockBytes}`,
+    `--iodepth=${depth}`,
+    // Each has a part of the disk of its own.
+    `--offset=${index * shareMib}m`,
+    `--size=${shareMib}m`,
+    '--time_based',
+    `--runtime=${runtimeS}`,
+  ]);
+  const { stdout } = await execa('fio', ['--output-format=json', '--thread', ...jobs]);
+  // fio prints notes before its JSON.
+  const parsed = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {
+    jobs: { read: { iops: number }; write: { iops: number } }[];
+  };
+  return parsed.jobs.reduce((sum, { read, write }) => sum + read.iops + write.iops, 0);
+}
+
+/** fio's operations a second as MiB/s. */
+export async function fioMib(uris: readonly string[], work: FioWork): Promise<number> {
+  return (await fio(uris, work)) * (work.blockBytes / 2 ** 20);
+}
