@@ -9,8 +9,8 @@ import { SECTOR_BYTES } from './host.js';
 export class Excuses {
   readonly #plan: Plan;
   readonly #model: Model;
-  /** What the log has said. */
-  #hasConvicted = false;
+  /** What the log has said: requests that were convicted, among others. */
+  convicted = 0;
   #hasLost = false;
   #hasGivenUp = false;
   /** Bytes of writes that touched the poisoned sector: they may be lost whole. */
@@ -24,7 +24,7 @@ export class Excuses {
 
   /** A line of the log. */
   hears(line: string): void {
-    if (line.includes(': the library dies of it: ')) this.#hasConvicted = true;
+    if (line.includes(': the library dies of it: ')) this.convicted++;
     if (line.includes(': lost: ') || line.includes('every flush kills')) this.#hasLost = true;
     if (line.includes('; the next one starts a new attempt')) this.#hasGivenUp = true;
   }
@@ -39,7 +39,7 @@ export class Excuses {
   mayFail(request: SimRequest): boolean {
     const { kind } = this.#plan;
     if (kind === 'outage') return this.#hasGivenUp;
-    if (kind === 'frantic') return this.#hasConvicted || this.#hasLost;
+    if (kind === 'frantic') return this.convicted > 0 || this.#hasLost;
     if (kind !== 'poison') return false;
     if ((request.op === 'flush' || request.fua) && this.#hasLost) return true;
     const endBytes = request.offsetBytes + request.lengthBytes;
@@ -52,7 +52,7 @@ export class Excuses {
   get isSomethingLost(): boolean {
     const { kind } = this.#plan;
     // In a frenzy even the last flush may be convicted.
-    if (kind === 'frantic') return this.#hasConvicted || this.#hasLost;
+    if (kind === 'frantic') return this.convicted > 0 || this.#hasLost;
     return kind === 'poison' && this.#hasLost;
   }
 

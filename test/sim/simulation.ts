@@ -31,6 +31,7 @@ export interface Outcome {
   requests: number;
   errors: number;
   zeroExtents: number;
+  convicted: number;
   bytesVerified: number;
   lateLanded: number;
   lateFenced: number;
@@ -130,6 +131,7 @@ class Run {
     return {
       tally: this.#tally,
       ...this.#answered,
+      convicted: this.#excuses.convicted,
       bytesVerified: this.#model.bytesVerified,
       lateLanded: this.#host.lateLanded,
       lateFenced: this.#host.lateFenced,
