@@ -56,18 +56,26 @@ function refuse(flag: string, hint: string): never {
   throw new VddkNbdError('USAGE', `--${flag} is not supported`, { hint });
 }
 
+/** The name of the present user, who has none in many containers. */
+function ownName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
+  }
+}
+
 /** @throws VddkNbdError USAGE if `given` holds one of nbdkit's options that we can't honour. */
 export function refuseNbdkitFlags(given: Given): void {
   for (const [flag, hint] of Object.entries(REFUSED_OPTIONS)) {
     if (given[flag as keyof typeof refused] !== undefined) refuse(flag, hint);
   }
-  const { gid, uid, username } = userInfo();
   const user = given.user as string | undefined;
   const group = given.group as string | undefined;
-  if (user !== undefined && user !== username && user !== String(uid)) {
+  if (user !== undefined && user !== String(process.getuid?.()) && user !== ownName()) {
     refuse('user', 'Start it as that user: User= in a systemd unit, or setpriv --reuid.');
   }
-  if (group !== undefined && group !== String(gid)) {
+  if (group !== undefined && group !== String(process.getgid?.())) {
     refuse('group', 'Start it with that group: Group= in a systemd unit, or setpriv --regid.');
   }
 }

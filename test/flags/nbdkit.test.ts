@@ -33,6 +33,29 @@ t.test('refused, with a remedy', (t) => {
   t.end();
 });
 
+t.test('a user who has no name, as in many containers', async (t) => {
+  const { refuseNbdkitFlags: refuse } = await t.mockImport<
+    typeof import('../../src/flags/nbdkit.js')
+  >('../../src/flags/nbdkit.js', {
+    'node:os': {
+      userInfo: () => {
+        throw new Error('uv_os_get_passwd returned ENOENT');
+      },
+    },
+  });
+  const uid = String(process.getuid?.());
+  t.doesNotThrow(() => {
+    refuse({});
+    refuse({ user: uid });
+  });
+  t.throws(
+    () => {
+      refuse({ user: 'somebody' });
+    },
+    { code: 'USAGE' },
+  );
+});
+
 t.test('harmless', async (t) => {
   const { gid, uid, username } = userInfo();
   t.doesNotThrow(() => {
