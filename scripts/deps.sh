@@ -7,7 +7,7 @@ set -eu
 build="gcc make libc6-dev libmsgpack-dev libdeflate-dev"
 test="qemu-utils libnbd-bin python3-libnbd nbdkit fio fdisk e2fsprogs procps strace
   libvmdk-utils zlib1g-dev clang clang-format libclang-rt-dev openssl
-  qemu-system-x86 nbd-client fuse3 groff-base"
+  qemu-system-x86 nbd-client fuse3 groff-base systemd"
 
 wanted=
 for set in "$@"; do
