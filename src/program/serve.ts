@@ -163,7 +163,8 @@ function describe({ disks }: DiskSet, readOnly: boolean): string {
   const names = disks.slice(0, NAMES_SHOWN_MAX).map(({ name, file }) => name || file);
   const more = disks.length - names.length;
   const list = `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-  return `${disks.length} disks (${readOnly ? 'read-only' : 'writable'}): ${list}`;
+  const count = disks.length === 1 ? '1 disk' : `${disks.length} disks`;
+  return `${count} (${readOnly ? 'read-only' : 'writable'}): ${list}`;
 }
 
 /** Says where a client can connect: in the log, to the service manager, on stdout if asked. */

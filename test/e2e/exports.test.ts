@@ -1,11 +1,11 @@
 // Several disks in one server: each is opened for its first client, in a helper of its own, and
 // what happens to one is nothing to the others.
-import { writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { makeEmpty } from '../lib/disks.js';
 import { infoBytes, NbdClient } from '../lib/nbd-client.js';
-import { must, run, runServe, shortDir, startServer } from '../lib/serve.js';
+import { eventually, must, REPO, run, runServe, shortDir, startServer } from '../lib/serve.js';
 
 const MIB = 1024 * 1024;
 const [LIST, GO] = [3, 7] as const;
@@ -14,7 +14,8 @@ const NAMES = ['one', 'two', 'three 3'];
 /** Three disks of 1, 2 and 3 MiB, as arguments of serve. */
 async function disks(t: Test): Promise<{ dir: string; args: string[] }> {
   const dir = shortDir(t);
-  const args = ['engine=builtin'];
+  // A spare would be one more helper, as soon as a slow machine gives it time.
+  const args = ['engine=builtin', '--no-spare'];
   for (const [i, name] of NAMES.entries()) {
     const file = path.join(dir, `${i}.vmdk`);
     await makeEmpty(file, (i + 1) * MIB, 'monolithicSparse');
@@ -120,4 +121,36 @@ t.test('what can not be right is said at the start', async (t) => {
   t.match(await runServe([...args, '-e', 'four']), { exitCode: 1, stderr: /the name 'four'/ });
   const ok = await runServe([...args, '-e', 'two', '--run', 'nbdinfo --size "$uri"']);
   t.match(ok, { exitCode: 0, stdout: String(2 * MIB) });
+});
+
+t.test('export=: clients name the disks of a server', async (t) => {
+  const dir = shortDir(t);
+  const at = (base: string): string => path.join(dir, base);
+  for (const [base, sizeBytes] of [
+    ['a', MIB],
+    ['b', 2 * MIB],
+  ] as const) {
+    writeFileSync(at(base), '');
+    truncateSync(at(base), sizeBytes);
+  }
+  const names = ['a', 'b'].map((base) => `[ds] vm/${base}.vmdk`);
+  const files = ['a', 'b'].map((base, i) => `${names[i]!}=${at(base)}`);
+  writeFileSync(at('server'), ['host=vc', 'user=me', 'password=pw', ...files].join('\n'));
+  writeFileSync(at('password'), 'pw');
+  const login = ['server=vc', 'user=me', `password=+${at('password')}`, 'vm=moref=vm-1'];
+  const what = [`libdir=${path.join(REPO, 'build/fault')}`, ...login, 'export=\\[ds\\] vm/*.vmdk'];
+  const env = { FAULT_SERVER: at('server'), FAULT_TRANSPORT: 'nbdssl' };
+  const server = await startServer(t, [...what, '-r', '--no-spare', '-U', at('s')], { env });
+  t.match(server.stderr, /serves what clients name \(read-only\)/);
+  const uriOf = (name: string): string =>
+    `nbd+unix:///${encodeURIComponent(name)}?socket=${at('s')}`;
+  t.same(server.helpers, []);
+  t.equal(await must('nbdinfo', ['--size', uriOf(names[0]!)]), String(MIB));
+  t.equal(await must('nbdinfo', ['--size', uriOf(names[1]!)]), String(2 * MIB));
+  t.equal(server.helpers.length, 2);
+  for (const other of ['', '[ds] vm/none.vmdk', '[other] vm/a.vmdk']) {
+    t.match(await run('nbdinfo', ['--size', uriOf(other)]), { exitCode: 1 }, other);
+  }
+  await eventually('the end of what could not be opened', () => server.helpers.length === 2);
+  t.match(await server.stop(), { exitCode: 0 });
 });

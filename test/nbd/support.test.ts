@@ -17,7 +17,7 @@ const FILES: Record<string, string> = {
 
 function fileOf(name: string): string {
   if (name.startsWith('test/')) return name;
-  if (/^(?:e2e|hostile)\//.test(name)) return `test/${name}.test.ts`;
+  if (/^(?:e2e|hostile|interop)\//.test(name)) return `test/${name}.test.ts`;
   return FILES[name] ?? `test/server/${name}.test.ts`;
 }
 
@@ -36,6 +36,18 @@ function testCells(): string[] {
   }
   return cells;
 }
+
+t.test('every name of the protocol that the code knows is on the page', (t) => {
+  const code = readFileSync(path.join(REPO, 'src/nbd/constants.ts'), 'utf8');
+  // Halves of one number, and what is no name of the protocol.
+  const own = /_(?:HIGH|LOW)$|^NBD_GREETING_ASCII$|^NBD_SUCCESS$/;
+  const names = [...code.matchAll(/^export const (NBD_\w+)/gm)].map(([, name = '']) => name);
+  t.ok(names.length > 70);
+  for (const name of names) {
+    if (!own.test(name)) t.ok(PAGE.includes(`\`${name}\``), name);
+  }
+  t.end();
+});
 
 t.test('every test that the page names is there', (t) => {
   const cells = testCells();
