@@ -179,6 +179,12 @@ bench-pages: all
 	node build/bench/js/main.js pages
 	npx --no-install prettier --write --log-level=warn README.md docs/performance.md
 
+.PHONY: bench-inspection
+bench-inspection: deps
+	@$(MAKE) all
+	npx --no-install tsc -p test/bench
+	NBDKIT=$(NBDKIT) node build/bench/js/inspection.js
+
 .PHONY: bench-engine
 bench-engine: deps
 	@$(MAKE) all
