@@ -59,7 +59,8 @@ export class Journal {
   }
 
   /**
-   * A write succeeded in `epoch`. Zeroes that continue the last entry make it longer.
+   * A write succeeded in `epoch`. Zeroes that continue the last entry make it longer, but not in
+   * the place of one that was given up since: they are newer, and their number must say so.
    * Returns the number of its entry.
    */
   add(
@@ -71,6 +72,7 @@ export class Journal {
       last.memory === undefined &&
       write.memory === undefined &&
       last.epoch === write.epoch &&
+      last.sequence === this.#sequence &&
       last.sequence > this.#markedSequence &&
       last.startSector + last.nrSectors === write.startSector
     ) {

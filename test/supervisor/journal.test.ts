@@ -59,6 +59,18 @@ t.test('adjacent zeroes become one entry, unless a flush stands between them', (
   t.end();
 });
 
+t.test('zeroes in the place of an entry that was given up are newer than it', (t) => {
+  const { journal, slot, add } = setUp();
+  add(0, 1, undefined);
+  add(8, 1, slot('given up'));
+  const [, lost] = journal.entries;
+  if (lost !== undefined) journal.remove(lost);
+  const write = { startSector: 8, nrSectors: 8, arenaOffset: 0, memory: undefined, epoch: 1 };
+  t.ok(journal.add(write) > (lost?.sequence ?? Infinity), 'or they could never cover what it lost');
+  t.equal(journal.entries.length, 2);
+  t.end();
+});
+
 t.test('a ring forgets its oldest, by bytes or by number', (t) => {
   const { journal, freed, slot, add, sectors } = setUp();
   const slots = [0, 1, 2, 3].map((n) => slot(String(n)));
