@@ -3,7 +3,13 @@
 // The rule: close() leaves nothing behind, neither a socket file nor a connection.
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.js';
-import { CONNECTIONS_MAX, HANDSHAKE_TIMEOUT_MS, STALL_TIMEOUT_MS } from '../base/limits.js';
+import {
+  CONNECTION_REQUESTS_MIN,
+  CONNECTIONS_MAX,
+  HANDSHAKE_TIMEOUT_MS,
+  SERVER_REQUESTS_MAX,
+  STALL_TIMEOUT_MS,
+} from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import { type ClientStream, Connection, type TlsUpgrade } from './connection.js';
 import type { Exports } from './exports.js';
@@ -124,8 +130,9 @@ export class NbdServer {
   /** Serves a client that is connected; `closed` is called when it has gone, or was refused. */
   serve(stream: ClientStream, closed: () => void = () => undefined): void {
     const { clock, exports, handshakeTimeoutMs, log, tls, zeroCopy } = this.#options;
-    if (this.#closing !== undefined || this.#connections.size >= this.#options.connectionsMax) {
-      this.#refuse();
+    const reason = this.#fullBecause();
+    if (this.#closing !== undefined || reason !== undefined) {
+      this.#refuse(reason ?? 'it stops');
       stream.destroy();
       closed();
       return;
@@ -153,13 +160,25 @@ export class NbdServer {
     this.#connections.add(connection);
   }
 
-  #refuse(): void {
+  /**
+   * Why no further client is served, if none is. What clients have left behind when they closed
+   * their connections counts: else who comes again and again could have any number of requests.
+   */
+  #fullBecause(): string | undefined {
+    const { connectionsMax } = this.#options;
+    if (this.#connections.size >= connectionsMax) return `${connectionsMax} connections are open`;
+    const requestsMax = SERVER_REQUESTS_MAX + connectionsMax * CONNECTION_REQUESTS_MIN;
+    if (this.#records.inUse < requestsMax) return undefined;
+    return `${requestsMax} requests wait, also of clients that have gone`;
+  }
+
+  #refuse(reason: string): void {
     if (this.#closing !== undefined) return;
-    const { clock, connectionsMax, log } = this.#options;
+    const { clock, log } = this.#options;
     this.#refused.count++;
     if (clock.nowMs() - this.#refused.loggedAtMs < REFUSALS_LOGGED_MS) return;
     const clients = this.#refused.count === 1 ? 'client' : `${this.#refused.count} clients`;
-    log.warning(`${clients} refused: ${connectionsMax} connections are open`);
+    log.warning(`${clients} refused: ${reason}`);
     this.#refused = { count: 0, loggedAtMs: clock.nowMs() };
   }
 

@@ -20,6 +20,7 @@ export interface ServerOptions extends Partial<MemoryDiskOptions> {
   address?: ListenAddress;
   /** What is served instead of the disk that is returned. */
   exports?: Exports;
+  connectionsMax?: number;
 }
 
 interface Test {
@@ -51,6 +52,7 @@ export async function serveMemory(
     clock,
     log: silentLog,
     zeroCopy,
+    ...(options.connectionsMax !== undefined && { connectionsMax: options.connectionsMax }),
   });
   t.teardown(() => server.close(0));
   const [address] = server.addresses;

@@ -243,3 +243,26 @@ t.test('requests of all connections together', async (t) => {
   clearInterval(working);
   t.pass('all are answered in the end');
 });
+
+t.test('requests of clients that have gone count, however many come', async (t) => {
+  const queue: (() => void)[] = [];
+  const schedule = (work: () => void): void => void queue.push(work);
+  const { address, server } = await serveMemory(t, { schedule, connectionsMax: 1 });
+  const requestsMax = SERVER_REQUESTS_MAX + CONNECTION_REQUESTS_MIN;
+  const many = Array.from({ length: 1100 }, (_, n) => ({ type: FLUSH, cookie: BigInt(n) }));
+  while (queue.length < requestsMax) {
+    const before = queue.length;
+    const client = await NbdClient.go(address);
+    client.send(...many);
+    await until(() => queue.length > before, 'requests');
+    client.destroy();
+    await until(() => server.connectionCount === 0, 'the close');
+  }
+  t.equal(queue.length, requestsMax);
+  const refused = await NbdClient.connect(address);
+  t.equal((await refused.rest()).length, 0, 'closed at once');
+  for (const work of queue.splice(0)) work();
+  const welcome = await NbdClient.go(address);
+  t.pass('a client is served when they are done');
+  welcome.destroy();
+});
