@@ -1,10 +1,12 @@
 // The clients that make the work: nbdcopy for whole disks, fio's own nbd engine for all else.
 import { execa } from 'execa';
+import { clientCommand } from './real-time.js';
 
 /** Copies with nbdcopy; MiB/s. */
 export async function copy(args: readonly string[], sizeMib: number): Promise<number> {
   const startedMs = performance.now();
-  await execa('nbdcopy', args);
+  const [file, ...words] = clientCommand(['nbdcopy', ...args]);
+  await execa(file, words);
   return sizeMib / ((performance.now() - startedMs) / 1000);
 }
 
@@ -33,7 +35,8 @@ export async function fio(uris: readonly string[], work: FioWork): Promise<numbe
     '--time_based',
     `--runtime=${runtimeS}`,
   ]);
-  const { stdout } = await execa('fio', ['--output-format=json', '--thread', ...jobs]);
+  const [file, ...words] = clientCommand(['fio', '--output-format=json', '--thread', ...jobs]);
+  const { stdout } = await execa(file, words);
   // fio prints notes before its JSON.
   const parsed = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {
     jobs: { read: { iops: number }; write: { iops: number } }[];

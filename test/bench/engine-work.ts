@@ -1,6 +1,7 @@
 // What `make bench-engine` measures: each kind of work runs against a server of one image.
 import { execa } from 'execa';
 import type { Format } from './engine-images.js';
+import { clientCommand } from './real-time.js';
 
 export interface EngineWork {
   name: string;
@@ -18,17 +19,14 @@ export interface WorkSettings {
   runtimeS: number;
 }
 
-/** Servers and clients have the processors before all else: for a machine that is not idle. */
-export const IN_REAL_TIME = process.env['BENCH_REALTIME'] === '1';
-
 const ALL: readonly Format[] = ['monolithicSparse', 'monolithicFlat', 'streamOptimized'];
 /** qemu-nbd can't change a compressed image. */
 const WRITABLE: readonly Format[] = ['monolithicSparse', 'monolithicFlat'];
 const SPARSE: readonly Format[] = ['monolithicSparse'];
 
-/** Runs a client; in real time it goes before the servers, which then don't have to let it in. */
 function client(file: string, args: string[]) {
-  return IN_REAL_TIME ? execa('chrt', ['-r', '2', file, ...args]) : execa(file, args);
+  const [program, ...words] = clientCommand([file, ...args]);
+  return execa(program, words);
 }
 
 async function copy(args: string[], sizeMib: number): Promise<number> {

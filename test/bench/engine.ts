@@ -9,19 +9,18 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import path from 'node:path';
 import { FORMATS, type Format, makeEmpty, makeImage, writeSource } from './engine-images.js';
-import { ENGINE_WORKS, type EngineWork, IN_REAL_TIME, type WorkSettings } from './engine-work.js';
+import { ENGINE_WORKS, type EngineWork, type WorkSettings } from './engine-work.js';
 import { median, number, setting } from './figures.js';
+import { IN_REAL_TIME } from './real-time.js';
 import { RunningServer, type ServerKind } from './servers.js';
 
 const RESULTS = 'build/bench/engine.json';
-
-const BEFORE = IN_REAL_TIME ? (['chrt', '-r', '1'] as const) : ([] as const);
 
 function ours(readOnly: string[]): ServerKind {
   return {
     name: 'vddk-nbd',
     command: ({ vmdk }, socket) => [
-      ...([...BEFORE, process.execPath, 'bin/run.js', 'serve', vmdk] as const),
+      ...([process.execPath, 'bin/run.js', 'serve', vmdk] as const),
       ...['engine=builtin', '-U', socket, ...readOnly],
     ],
   };
@@ -31,7 +30,7 @@ function peer(readOnly: string[]): ServerKind {
   return {
     name: 'qemu-nbd',
     command: ({ vmdk }, socket) => [
-      ...([...BEFORE, 'qemu-nbd', '-t', '-f', 'vmdk', '-k', socket, ...readOnly] as const),
+      ...(['qemu-nbd', '-t', '-f', 'vmdk', '-k', socket, ...readOnly] as const),
       ...['--cache=writeback', '--aio=threads', vmdk],
     ],
   };

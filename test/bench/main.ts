@@ -1,9 +1,10 @@
 // `make bench`: a paired benchmark. In every round each row runs once against each server, one
 // directly after the other, so that a busy machine hits all alike; shown are medians, and the
 // median of the ratios of the pairs (above 1: we are better).
-// Settings from the environment: BENCH_ROUNDS, BENCH_SIZE_MIB, BENCH_RUNTIME_S; BENCH_ONLY is a
-// comma-separated list of parts of names; BENCH_PATIENCE is how often a disturbed round is made
-// again. "pages" as an argument measures nothing and writes the pages.
+// Settings from the environment: BENCH_ROUNDS, BENCH_GROWTH_ROUNDS, BENCH_SIZE_MIB,
+// BENCH_RUNTIME_S; BENCH_ONLY is a comma-separated list of parts of names; BENCH_PATIENCE is how
+// often a disturbed round is made again; BENCH_REALTIME=1 is for a machine that is not idle.
+// "pages" as an argument measures nothing and writes the pages.
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -15,6 +16,7 @@ import { type Metric, METRICS, tlsUri, type Work } from './metrics.js';
 import { writePages } from './pages.js';
 import { serversFor } from './peers.js';
 import { writePlots } from './plots.js';
+import { IN_REAL_TIME } from './real-time.js';
 import {
   type Curve,
   figureOf,
@@ -26,6 +28,7 @@ import {
 } from './results.js';
 
 interface Settings extends Record<string, number> {
+  realTime: number;
   rounds: number;
   sizeMib: number;
   runtimeS: number;
@@ -160,9 +163,10 @@ async function measureAll(results: Results, { rounds, sizeMib, runtimeS }: Setti
       put(results.rows, row, ({ metric: name }) => name, metricNames);
       saveResults(results);
     }
+    const growthRounds = setting('BENCH_GROWTH_ROUNDS', 3);
     const curveNames = GROWTH.map(({ name }) => name);
     for (const series of GROWTH.filter(({ name }) => isWanted(`growth ${name}`))) {
-      const curve = await measureCurve(series, { disk, sizeMib, runtimeS }, Math.min(rounds, 3));
+      const curve = await measureCurve(series, { disk, sizeMib, runtimeS }, growthRounds);
       put(results.growth, curve, ({ name }) => name, curveNames);
       saveResults(results);
     }
@@ -176,6 +180,7 @@ async function main(): Promise<void> {
     rounds: setting('BENCH_ROUNDS', 5),
     sizeMib: setting('BENCH_SIZE_MIB', 1024),
     runtimeS: setting('BENCH_RUNTIME_S', 2),
+    realTime: Number(IN_REAL_TIME),
   };
   mkdirSync(path.dirname(RESULTS), { recursive: true });
   const results = loadResults(settings);

@@ -63,6 +63,7 @@ function machineText({ machine, settings }: Results): string {
     `Measured on ${processors} processors (${cpu}), ${memoryGib} GiB, Linux ${kernel}, ` +
     `Node.js ${node}; ${versions.join('; ')}. ` +
     `A raw disk of ${settings['sizeMib']} MiB in memory; ` +
+    (settings['realTime'] === 1 ? 'Servers and clients had real-time priority. ' : '') +
     `${settings['rounds']} rounds; ${settings['runtimeS']} s for each run of fio.`
   );
 }

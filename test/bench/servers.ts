@@ -2,6 +2,7 @@
 // ended.
 import { existsSync } from 'node:fs';
 import { execa } from 'execa';
+import { clientCommand, serverCommand } from './real-time.js';
 import { family, processorSeconds, pssMib } from './processes.js';
 
 /**
@@ -49,14 +50,14 @@ export class RunningServer {
     socket: string,
     probe: (uri: string) => [string, ...string[]] = (uri) => ['nbdinfo', '--size', uri],
   ): Promise<RunningServer> {
-    const [file, ...args] = kind.command(disk, socket);
+    const [file, ...args] = serverCommand(kind.command(disk, socket));
     const startedMs = performance.now();
     const child = spawn(file, args, kind.env ?? {});
     const server = new RunningServer(child, socket);
     for (let tries = 0; tries < START_TRIES; tries += 1) {
       // Asking before there is a socket would take processor time away from the start.
       if (existsSync(socket)) {
-        const [client, ...words] = probe(server.uri);
+        const [client, ...words] = clientCommand(probe(server.uri));
         const info = await execa(client, words, { reject: false });
         server.startMs = performance.now() - startedMs;
         if (info.exitCode === 0) return server;
