@@ -1,6 +1,6 @@
 // The fence: a lock of the helper's own on a local disk that is open for writing.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t, { type Test } from 'tap';
@@ -17,8 +17,8 @@ function makeDisk(t: Test): string {
   return disk;
 }
 
-async function connected(t: Test): Promise<Driver> {
-  const helper = new Driver(t);
+async function connected(t: Test, env: Record<string, string> = {}): Promise<Driver> {
+  const helper = new Driver(t, { env });
   await helper.hello();
   await helper.call('CONNECT', { readOnly: false });
   return helper;
@@ -48,15 +48,40 @@ t.test('what can not be locked is left to the library', async (t) => {
   t.equal((await helper.call('OPEN', { path: missing, flags: 0, fence: true })).vixError, 0);
 });
 
-t.test("QEMU's tools respect it", async (t) => {
+t.test('a disk that the library refuses is not kept from others', async (t) => {
+  const disk = makeDisk(t);
+  const open = { path: disk, flags: 0, fence: true };
+  const refused = await connected(t, { FAKE_AT: 'Open:fail:13' });
+  t.equal((await refused.call('OPEN', open)).vixError, 13);
+  const other = await connected(t);
+  t.equal((await other.call('OPEN', open)).vixError, 0);
+});
+
+t.test('it is of the open file: a library that opens and closes the disk keeps it', async (t) => {
   const disk = makeDisk(t);
   const helper = await connected(t);
   await helper.call('OPEN', { path: disk, flags: 0, fence: true });
-  const qemu = spawn('qemu-io', ['-f', 'raw', '-c', 'write 0 512', disk]);
-  let text = '';
-  for (const stream of [qemu.stdout, qemu.stderr]) {
-    stream.setEncoding('utf8').on('data', (more: string) => (text += more));
-  }
-  await new Promise((resolve) => qemu.on('close', resolve));
-  t.match(text, /lock/);
+  // A lock of the process (POSIX) is gone when any descriptor of the file is closed.
+  const { ino } = statSync(disk);
+  const lines = readFileSync('/proc/locks', 'utf8').split('\n');
+  const locks = lines.filter((line) => line.includes(`:${ino} `));
+  t.equal(locks.length, 1);
+  t.match(locks[0], / OFDLCK .* WRITE /);
+});
+
+t.test("QEMU's tools respect it: none writes, and all may read", async (t) => {
+  const disk = makeDisk(t);
+  const helper = await connected(t);
+  await helper.call('OPEN', { path: disk, flags: 0, fence: true });
+  const qemu = async (...args: string[]): Promise<string> => {
+    const child = spawn('qemu-io', ['-f', 'raw', ...args, disk]);
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (more: string) => (text += more));
+    }
+    await new Promise((resolve) => child.on('close', resolve));
+    return text;
+  };
+  t.match(await qemu('-c', 'write 0 512'), /"write" lock/);
+  t.match(await qemu('-r', '-c', 'read 0 512'), /read 512\/512 bytes/);
 });
