@@ -286,6 +286,66 @@ t.test('a last flush that fails names what is not durable', async (t) => {
   t.equal(reasons.at(-1), 'not flushed: 4 more writes');
 });
 
+t.test('a last close that fails names what is not durable, if only it makes it so', async (t) => {
+  for (const [refuse, reasons] of [
+    [{}, []],
+    [{ CLOSE: 7 }, ['not flushed: 512 bytes at offset 8192']],
+  ] as const) {
+    const set = await setUp({ ...volatile, sim: { functions: [], refuse } });
+    new Client(set.disk).send('write', 8192, 512, Buffer.alloc(512, 1));
+    set.last().drain();
+    t.same(await set.disk.close(), reasons);
+  }
+});
+
+t.test('closing names what is lost', async (t) => {
+  const set = await setUp(volatile);
+  const { disk, backing, last, clock } = set;
+  const client = new Client(disk);
+  client.send('write', 4096, 512, Buffer.alloc(512, 1));
+  last().drain();
+  // From now on the library refuses that sector, to the end of the time for recovery.
+  backing.failing.set(8, 7);
+  client.send('read', 0, 512);
+  last().die('gone');
+  for (let passedMs = 0; passedMs < RECOVERY_TIMEOUT_MS + 60_000; passedMs += 5000) {
+    await clock.pass(5000);
+    last().drain();
+  }
+  const closing = disk.close();
+  await restarts(set);
+  t.match(await closing, [/the last flush failed/, /^lost: 512 bytes at offset 4096$/]);
+});
+
+t.test('who waits for memory that no flush can free fails, but nobody else', async (t) => {
+  const set = await setUp({ ...volatile, sizeBytes: 16 * MIB });
+  const { disk, backing, last } = set;
+  const client = new Client(disk);
+  backing.flushErrors.push(7, 7, 7);
+  for (let n = 0; n < 3; n++) {
+    client.send('write', n * 2 * MIB, 2 * MIB, Buffer.alloc(2 * MIB, n + 1));
+    last().step();
+  }
+  // Longer than one piece of memory.
+  const writer = client.send('write', 8 * MIB, 3 * MIB, Buffer.alloc(3 * MIB, 9));
+  const zeroes = client.send('zero', 12 * MIB + 1, 1024);
+  t.equal(client.waiting, 1, 'the payload of the write has nowhere to go');
+  await restarts(set);
+  t.equal(client.waiting, 0, 'it was received all the same, or the connection would hang');
+  for (const request of [writer, zeroes]) {
+    t.ok(client.results.has(request));
+    t.equal(request.error, 'EIO');
+    t.match(request.errorText, /unflushed writes hold all of it/);
+  }
+  t.ok(backing.bytes.subarray(8 * MIB).equals(Buffer.alloc(8 * MIB)), 'nothing of it was written');
+  const again = client.send('write', 8 * MIB, 3 * MIB, Buffer.alloc(3 * MIB, 9));
+  const read = client.send('read', 2 * MIB, 512);
+  last().drain();
+  t.equal(again.error, undefined, 'a flush has worked since');
+  t.same(client.results.get(read), Buffer.alloc(512, 2));
+  t.same(await shut(set), []);
+});
+
 t.test(
   'any mix with deaths and failing flushes: reads are right, flushed bytes durable',
   async (t) => {

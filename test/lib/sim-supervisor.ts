@@ -15,6 +15,9 @@ import { ManualClock, SimHelper, type SimOptions } from './sim-helper.js';
 /** Where control reads go: no other request has this place. */
 export const SCRATCH_OFFSET_BYTES = 4096;
 
+/** What the journal may hold. */
+export const JOURNAL_BYTES_MAX = 1024 * 1024;
+
 /** A request that keeps what it was settled with. */
 export class TestIo extends SupervisedIo {
   op: IoOpNumber;
@@ -59,7 +62,7 @@ export function setUpSupervisor(options: SupervisorSetUp = {}) {
   const writeBack = new WriteBack({
     name: '/disk.vmdk',
     journal,
-    journalBytesMax: 1024 * 1024,
+    journalBytesMax: JOURNAL_BYTES_MAX,
     clock,
     log,
     quarantine,

@@ -1,6 +1,6 @@
 // The first open: what is told at once, what is tried again, and for how long.
 import t from 'tap';
-import { START_ATTEMPTS_MAX, START_RETRY_MS } from '../../src/base/limits.js';
+import { LOGIN_RETRY_MS, START_ATTEMPTS_MAX, START_RETRY_MS } from '../../src/base/limits.js';
 import { silentLog } from '../../src/base/log.js';
 import { HelperCallError } from '../../src/helper/helper.js';
 import { firstOpen, OpenFailure } from '../../src/supervisor/first-open.js';
@@ -135,6 +135,24 @@ t.test('a rejected login is told at once, and no other disk asks for a while', a
   const third = setUp(() => ({}), logins);
   await third.clock.pass(0);
   t.ok(third.outcome.facts);
+});
+
+t.test('ten seconds after a rejection one disk asks, none beside it, all after it', async (t) => {
+  const logins = new Logins();
+  logins.rejected(-LOGIN_RETRY_MS);
+  const asking = setUp(() => ({ ignore: ['OPEN'] }), logins);
+  const beside = setUp(() => ({}), logins);
+  await beside.clock.pass(0);
+  t.same([asking.helpers.length, beside.helpers.length], [1, 0]);
+  t.match(beside.failure()?.message, /rejected the login of another disk/);
+
+  const forgiving = new Logins();
+  forgiving.rejected(-LOGIN_RETRY_MS);
+  for (let disk = 0; disk < 2; disk++) {
+    const { clock, outcome } = setUp(() => ({}), forgiving);
+    await clock.pass(0);
+    t.ok(outcome.facts, 'the host has accepted us again');
+  }
 });
 
 t.test('no attempt begins before the helper of the last one is gone', async (t) => {

@@ -12,14 +12,21 @@ import {
   LOGIN_RETRY_MS,
   RECOVERY_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
+  RESTART_BACKOFF_MIN_MS,
+  SECTOR_BYTES,
   SPARE_DELAY_MS,
   START_TIMEOUT_MS_MIN,
 } from '../../src/base/limits.js';
 import { IO_OPS } from '../../src/helper/protocol.js';
 import { Logins } from '../../src/supervisor/logins.js';
-import type { SimHelper } from '../lib/sim-helper.js';
+import type { SimHelper, SimOptions } from '../lib/sim-helper.js';
 import { settle } from '../lib/sim-helper.js';
-import { SCRATCH_OFFSET_BYTES, setUpSupervisor, TestIo } from '../lib/sim-supervisor.js';
+import {
+  JOURNAL_BYTES_MAX,
+  SCRATCH_OFFSET_BYTES,
+  setUpSupervisor,
+  TestIo,
+} from '../lib/sim-supervisor.js';
 
 const LOGIN_REJECTED = 35;
 /** An error that no session can cure. */
@@ -74,6 +81,22 @@ t.test('no helper opens the disk before the old one is gone', async (t) => {
   await supervisor.close();
 });
 
+t.test('nor before one is gone that could not open it', async (t) => {
+  const { supervisor, helpers, clock } = setUpSupervisor({
+    plan: (n) => (n === 1 ? { refuse: { OPEN: DISK_FULL }, lingers: true } : {}),
+  });
+  await supervisor.open();
+  supervisor.io(new TestIo(1));
+  helpers[0]?.die('gone');
+  await clock.pass(RECOVERY_TIMEOUT_MS / 2);
+  t.ok(helpers[1]?.killedFor);
+  t.equal(helpers.length, 2);
+  helpers[1]?.die('at last', 'SIGKILL');
+  await clock.pass(RESTART_BACKOFF_MIN_MS);
+  t.same(inFlight(helpers[2]!), ['read 1']);
+  await supervisor.close();
+});
+
 t.test('a library that is slow to open gets ever more time, and less again', async (t) => {
   const slow = { ignore: ['OPEN' as const] };
   const { supervisor, helpers, clock } = setUpSupervisor({
@@ -113,7 +136,7 @@ t.test('a short request timeout leaves a helper the time to start', async (t) =>
 });
 
 t.test('a rejected login: three times, ten seconds apart, then a minute of peace', async (t) => {
-  const { supervisor, helpers, clock } = setUpSupervisor({
+  const { supervisor, helpers, clock, lines } = setUpSupervisor({
     plan: (n) => (n > 0 ? { refuse: { CONNECT: LOGIN_REJECTED } } : {}),
   });
   await supervisor.open();
@@ -136,6 +159,7 @@ t.test('a rejected login: three times, ten seconds apart, then a minute of peace
     t.same(soon.results, [1]);
   }
   t.equal(helpers.length, asked, 'nobody asks');
+  t.equal(lines.filter((line) => line.includes('requests fail')).length, 1, 'nor is it said again');
   await clock.pass(LOGIN_PAUSE_MS);
   supervisor.io(new TestIo(1));
   await clock.pass(1000);
@@ -143,14 +167,12 @@ t.test('a rejected login: three times, ten seconds apart, then a minute of peace
   await supervisor.close();
 });
 
-t.test('disks with one account ask for it in turns', async (t) => {
+/** Disks that log in with one account, one request in each, whose helpers have just died. */
+async function disksOfOneAccount(count: number, planAfter: () => SimOptions) {
   const logins = new Logins();
-  let isRejected = false;
-  const disks = Array.from({ length: 10 }, () =>
-    setUpSupervisor({ logins, plan: () => (isRejected ? { refuse: { CONNECT: 35 } } : {}) }),
-  );
+  const plan = (n: number): SimOptions => (n === 0 ? {} : planAfter());
+  const disks = Array.from({ length: count }, () => setUpSupervisor({ logins, plan }));
   for (const { supervisor } of disks) await supervisor.open();
-  isRejected = true;
   const ios = disks.map(({ supervisor, helpers }) => {
     const io = new TestIo(1);
     supervisor.io(io);
@@ -158,18 +180,39 @@ t.test('disks with one account ask for it in turns', async (t) => {
     return io;
   });
   const logIns = (): number => disks.reduce((sum, { helpers }) => sum + helpers.length - 1, 0);
-  const pass = async (ms: number): Promise<void> => {
-    // One clock for each disk, as far as each has gone.
-    for (const { clock } of disks) await clock.pass(ms);
+  /** One clock for each disk, as far as each has gone, in steps of `stepMs`. */
+  const pass = async (ms: number, stepMs: number): Promise<void> => {
+    for (let passedMs = 0; passedMs < ms; passedMs += stepMs) {
+      for (const { clock } of disks) await clock.pass(stepMs);
+    }
   };
-  await pass(0);
+  for (const { clock } of disks) await clock.pass(0);
+  return { disks, ios, logIns, pass };
+}
+
+t.test('disks with one account ask for it in turns', async (t) => {
+  let isRejected = true;
+  const { disks, ios, logIns, pass } = await disksOfOneAccount(10, () =>
+    isRejected ? { refuse: { CONNECT: LOGIN_REJECTED } } : {},
+  );
   t.equal(logIns(), 1, 'one is enough to know');
-  for (let n = 0; n < LOGIN_RETRY_MS + 10; n += 10) await pass(10);
+  await pass(LOGIN_RETRY_MS + 10, 10);
   t.equal(logIns(), 2, 'after ten seconds one of them tries');
   t.ok(ios.every(({ results }) => results.length === 0));
   isRejected = false;
-  for (let n = 0; n < 3 * LOGIN_RETRY_MS; n += 100) await pass(100);
+  await pass(3 * LOGIN_RETRY_MS, 100);
   t.ok(disks.every((disk) => disk.last().inFlight.length === 1));
+  for (const { supervisor } of disks) await supervisor.close();
+});
+
+t.test('the others wait also while the host takes its time to answer the one', async (t) => {
+  let isSlow = false;
+  const { disks, logIns, pass } = await disksOfOneAccount(3, () =>
+    isSlow ? { ignore: ['CONNECT'] } : { refuse: { CONNECT: LOGIN_REJECTED } },
+  );
+  isSlow = true;
+  await pass(LOGIN_RETRY_MS + 1000, 100);
+  t.equal(logIns(), 2);
   for (const { supervisor } of disks) await supervisor.close();
 });
 
@@ -311,6 +354,19 @@ t.test(
     await supervisor.close();
   },
 );
+
+t.test('half of the memory of the journal makes us flush, too', async (t) => {
+  const { supervisor, last } = setUpSupervisor({ isVolatile: true });
+  await supervisor.open();
+  const halfSectors = JOURNAL_BYTES_MAX / 2 / SECTOR_BYTES;
+  supervisor.io(new TestIo(0, WRITE, halfSectors));
+  last().answer();
+  t.same(inFlight(last()), []);
+  supervisor.io(new TestIo(halfSectors, WRITE));
+  last().answer();
+  t.same(inFlight(last()), ['flush'], 'before anybody waits for it');
+  await supervisor.close();
+});
 
 t.test('writers that wait for the journal fail when it can not be flushed', async (t) => {
   const { supervisor, last, journal, flushFailures, clock } = setUpSupervisor({ isVolatile: true });

@@ -280,6 +280,38 @@ t.test('closing while a helper is being brought back ends it, and fails what wai
   t.equal(helpers.length, 2);
 });
 
+t.test('neither a failed open nor a close is over before the helper is gone', async (t) => {
+  const plan = (n: number): SimOptions => (n > 0 ? { ignore: ['OPEN'], lingers: true } : {});
+  const outcomes: string[] = [];
+  const unnamed = setUp(
+    () => ({ lingers: true }),
+    () => {
+      throw new Error('no such file');
+    },
+  );
+  const opening = unnamed.supervisor.open().catch((thrown: unknown) => {
+    outcomes.push(String(thrown));
+  });
+  await unnamed.clock.pass(1000);
+  t.ok(unnamed.helpers[0]?.killedFor);
+  t.same(outcomes, []);
+  unnamed.helpers[0]?.die('at last', 'SIGKILL');
+  await opening;
+  t.match(outcomes, [/no such file/]);
+
+  const { supervisor, helpers, clock } = setUp(plan);
+  await supervisor.open();
+  helpers[0]?.die('gone');
+  await clock.pass(0);
+  const closing = supervisor.close().then(() => outcomes.push('closed'));
+  await clock.pass(1000);
+  t.ok(helpers[1]?.killedFor);
+  t.equal(outcomes.length, 1);
+  helpers[1]?.die('at last', 'SIGKILL');
+  await closing;
+  t.equal(outcomes.at(-1), 'closed');
+});
+
 t.test('a helper that does not close is killed; abandon fails what is in flight', async (t) => {
   const { supervisor, helpers, clock } = setUp(() => ({ ignore: ['CLOSE'] }));
   await supervisor.open();
