@@ -1,12 +1,21 @@
 // TLS with real clients: certificates and pre-shared keys; who is not welcome is refused, and the
 // log says why.
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { Authority } from '../lib/certificates.js';
 import { makeEmpty } from '../lib/disks.js';
 import { NbdClient, optionBytes } from '../lib/nbd-client.js';
-import { eventually, must, run, runServe, shortDir, startServer } from '../lib/serve.js';
+import {
+  type Ended,
+  eventually,
+  must,
+  run,
+  runServe,
+  SERVED,
+  shortDir,
+  startServer,
+} from '../lib/serve.js';
 
 const MIB = 1024 * 1024;
 const [LIST, GO] = [3, 7] as const;
@@ -30,6 +39,18 @@ function as(uri: string, directory: string): string {
   return `${bare}/?tls-certificates=${directory}`;
 }
 
+/** qemu-img's look at the export of `uri` with the credentials in `object`. */
+function qemuInfo(uri: string, object: string): Promise<Ended> {
+  const image = `driver=nbd,host=127.0.0.1,port=${new URL(uri).port},tls-creds=t`;
+  return run('qemu-img', [
+    'info',
+    '--object',
+    `${object},id=t,endpoint=client`,
+    '--image-opts',
+    image,
+  ]);
+}
+
 t.test('certificates: nbdinfo, nbdcopy, qemu-img', async (t) => {
   const { at, args } = await place(t);
   const server = await startServer(t, [...args, '--tls=require', '--tls-verify-peer']);
@@ -37,11 +58,8 @@ t.test('certificates: nbdinfo, nbdcopy, qemu-img', async (t) => {
   const uri = as(server.uri!, at('client'));
   t.match(await must('nbdinfo', [uri]), /protocol: newstyle-fixed with TLS/);
   t.match(await run('nbdcopy', ['--connections=4', uri, at('out')]), { exitCode: 0 });
-  const port = new URL(server.uri!).port;
-  const creds = `tls-creds-x509,id=t,dir=${at('client')},endpoint=client`;
-  const image = `driver=nbd,host=127.0.0.1,port=${port},tls-creds=t`;
-  const qemu = ['info', '--object', creds, '--image-opts', image];
-  t.match(await run('qemu-img', qemu), { exitCode: 0, stdout: /1 MiB/ });
+  const seen = await qemuInfo(server.uri!, `tls-creds-x509,dir=${at('client')}`);
+  t.match(seen, { exitCode: 0, stdout: /1 MiB/ });
   const script = [
     'import nbd, sys',
     'h = nbd.NBD()',
@@ -56,24 +74,51 @@ t.test('certificates: nbdinfo, nbdcopy, qemu-img', async (t) => {
 
 t.test('pre-shared keys', async (t) => {
   const { at, args } = await place(t);
-  writeFileSync(at('keys'), `alice:${'0123456789abcdef'.repeat(4)}\n`, { mode: 0o600 });
-  writeFileSync(at('wrong'), `alice:${'0f'.repeat(32)}\n`, { mode: 0o600 });
-  const server = await startServer(t, [
-    ...args.slice(0, -2),
-    '--tls=require',
-    '--tls-psk',
-    at('keys'),
-  ]);
-  const { port } = new URL(server.uri!);
-  const uri = (user: string, keys: string): string =>
-    `nbds://${user}@127.0.0.1:${port}/?tls-psk-file=${at(keys)}`;
-  t.match(await must('nbdinfo', [uri('alice', 'keys')]), /with TLS/);
-  t.match(await run('nbdcopy', [uri('alice', 'keys'), at('out')]), { exitCode: 0 });
-  t.match(await run('nbdinfo', [uri('alice', 'wrong')]), { exitCode: 1 });
-  await eventually('the reason', () => /pre-shared key is another one/.test(server.stderr));
-  writeFileSync(at('bob'), `bob:${'0123456789abcdef'.repeat(4)}\n`, { mode: 0o600 });
-  t.match(await run('nbdinfo', [uri('bob', 'bob')]), { exitCode: 1 });
-  await eventually('the reason', () => /no known user of --tls-psk/.test(server.stderr));
+  const keys = (directory: string, text: string): string => {
+    mkdirSync(at(directory));
+    writeFileSync(at(`${directory}/keys.psk`), text, { mode: 0o600 });
+    return at(`${directory}/keys.psk`);
+  };
+  const right = keys('right', `alice:${'0123456789abcdef'.repeat(4)}\n`);
+  keys('wrong', `alice:${'0f'.repeat(32)}\n`);
+  keys('bob', `bob:${'0123456789abcdef'.repeat(4)}\n`);
+  const server = await startServer(t, [...args.slice(0, -2), '--tls=require', '--tls-psk', right]);
+  const uri = (user: string, directory: string): string => {
+    const { port } = new URL(server.uri!);
+    return `nbds://${user}@127.0.0.1:${port}/?tls-psk-file=${at(directory)}/keys.psk`;
+  };
+  const clients: ((user: string, directory: string) => Promise<Ended>)[] = [
+    (user, directory) => run('nbdinfo', [uri(user, directory)]),
+    (user, directory) => run('nbdcopy', [uri(user, directory), at('out')]),
+    (user, directory) =>
+      qemuInfo(server.uri!, `tls-creds-psk,dir=${at(directory)},username=${user}`),
+  ];
+  t.match(await must('nbdinfo', [uri('alice', 'right')]), /with TLS/);
+  const reasons = { wrong: 'pre-shared key is another one', bob: 'no known user of --tls-psk' };
+  for (const client of clients) {
+    t.match(await client('alice', 'right'), { exitCode: 0 });
+    for (const [directory, reason] of Object.entries(reasons)) {
+      const mark = server.stderr.length;
+      const user = directory === 'bob' ? 'bob' : 'alice';
+      t.match(await client(user, directory), { exitCode: 1 });
+      await eventually('the reason', () => server.stderr.slice(mark).includes(reason));
+    }
+  }
+});
+
+t.test('a key that others can read', async (t) => {
+  const { at, args } = await place(t);
+  const serve = [...args.slice(0, 2), '--run', 'true'];
+  const certificates = [...serve, '--tls-certificates', at('server')];
+  t.match(await runServe(certificates), SERVED, 'openssl makes it for its owner');
+  chmodSync(at('server/server-key.pem'), 0o644);
+  const stderr = /warning: others can read \S+\/server-key\.pem; chmod 600 helps/;
+  t.match(await runServe(certificates), { exitCode: 0, stderr });
+  writeFileSync(at('keys'), `alice:${'0123456789abcdef'.repeat(4)}\n`, { mode: 0o644 });
+  const warned = { exitCode: 0, stderr: /warning: others can read \S+\/keys; chmod 600 helps/ };
+  t.match(await runServe([...serve, '--tls-psk', at('keys')]), warned);
+  chmodSync(at('keys'), 0o600);
+  t.match(await runServe([...serve, '--tls-psk', at('keys')]), SERVED);
 });
 
 t.test('who is refused, and why', async (t) => {
@@ -88,10 +133,17 @@ t.test('who is refused, and why', async (t) => {
   await ca.revoke(at('revoked/client-cert.pem'), at('server'));
   const server = await startServer(t, [...args, '--tls=require', '--tls-verify-peer']);
   const refused = async (who: string, reason: RegExp): Promise<void> => {
-    const before = server.stderr.length;
-    t.match(await run('nbdinfo', ['--size', as(server.uri!, at(who))]), { exitCode: 1 }, who);
-    await eventually(`why ${who} was refused`, () => server.stderr.length > before);
-    t.match(server.stderr.slice(before), reason, who);
+    const uri = as(server.uri!, at(who));
+    const clients = [() => run('nbdinfo', ['--size', uri]), () => run('nbdcopy', [uri, at('out')])];
+    // qemu looks at its own certificate before it connects, and at the server's last of all.
+    if (who === 'revoked' || who === 'nobody') {
+      clients.push(() => qemuInfo(uri, `tls-creds-x509,dir=${at(who)}`));
+    }
+    for (const client of clients) {
+      const before = server.stderr.length;
+      t.match(await client(), { exitCode: 1 }, who);
+      await eventually(`why ${who} was refused`, () => reason.test(server.stderr.slice(before)));
+    }
   };
   await refused('stranger', /warning: client \d+: TLS: the client's certificate is .*CA/);
   await refused('expired', /TLS: the client's certificate has expired/);
