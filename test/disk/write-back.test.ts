@@ -298,23 +298,41 @@ t.test('a last close that fails names what is not durable, if only it makes it s
   }
 });
 
-t.test('closing names what is lost', async (t) => {
+/** A write that every helper fails to be given again, to the end of the time for recovery. */
+async function failReplays(vixError: number) {
   const set = await setUp(volatile);
   const { disk, backing, last, clock } = set;
   const client = new Client(disk);
   client.send('write', 4096, 512, Buffer.alloc(512, 1));
   last().drain();
-  // From now on the library refuses that sector, to the end of the time for recovery.
-  backing.failing.set(8, 7);
-  client.send('read', 0, 512);
+  backing.failing.set(8, vixError);
+  const read = client.send('read', 0, 512);
   last().die('gone');
   for (let passedMs = 0; passedMs < RECOVERY_TIMEOUT_MS + 60_000; passedMs += 5000) {
     await clock.pass(5000);
     last().drain();
   }
-  const closing = disk.close();
+  return { ...set, client, read };
+}
+
+t.test('closing names what is lost', async (t) => {
+  const set = await failReplays(7);
+  const closing = set.disk.close();
   await restarts(set);
   t.match(await closing, [/the last flush failed/, /^lost: 512 bytes at offset 4096$/]);
+});
+
+t.test('no outage is long enough to lose anything', async (t) => {
+  // VixError 36: the session is gone.
+  const set = await failReplays(36);
+  const { backing, client, clock, last, read } = set;
+  t.equal(read.error, 'EIO');
+  backing.failing.clear();
+  const written = client.send('read', 4096, 512);
+  await clock.pass(0);
+  last().drain();
+  t.same(client.results.get(written), Buffer.alloc(512, 1));
+  t.same(await shut(set), []);
 });
 
 t.test('who waits for memory that no flush can free fails, but nobody else', async (t) => {
@@ -332,6 +350,7 @@ t.test('who waits for memory that no flush can free fails, but nobody else', asy
   t.equal(client.waiting, 1, 'the payload of the write has nowhere to go');
   await restarts(set);
   t.equal(client.waiting, 0, 'it was received all the same, or the connection would hang');
+  t.equal(client.results.get(writer)?.length, 3 * MIB, 'all of it');
   for (const request of [writer, zeroes]) {
     t.ok(client.results.has(request));
     t.equal(request.error, 'EIO');

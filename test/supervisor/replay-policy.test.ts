@@ -125,6 +125,40 @@ t.test('after a flush that failed one replay goes without, the next has flushes 
   t.end();
 });
 
+t.test('only what was refused alone, and to the last, is lost when time is over', (t) => {
+  const { policy, first } = setUp(8);
+  const refuse = (): void => {
+    policy.refused({ op: 'write', entry: first() });
+  };
+  while (policy.chunkEntries > 1) {
+    refuse();
+    t.equal(policy.gaveUp(), undefined, 'it was not alone');
+  }
+  refuse();
+  t.equal(policy.gaveUp(), first());
+  t.equal(policy.gaveUp(), undefined, 'once');
+  for (const [what, happens] of Object.entries({
+    'the session was lost': () => {
+      policy.refused(undefined);
+    },
+    'a flush has worked': () => {
+      policy.flushed();
+    },
+    'everything was written': () => {
+      policy.done();
+    },
+    'the helper died': () => {
+      policy.died(undefined, CRASH);
+    },
+  })) {
+    while (policy.chunkEntries > 1) refuse();
+    refuse();
+    happens();
+    t.equal(policy.gaveUp(), undefined, what);
+  }
+  t.end();
+});
+
 t.test('a death before the replay had begun blames nothing', (t) => {
   const { policy } = setUp(4);
   t.equal(policy.died(undefined, CRASH), undefined);

@@ -433,6 +433,32 @@ t.test('an unflushed write that is refused is not given up before its time', asy
   await supervisor.close();
 });
 
+t.test('what a replay had written before it was refused is progress only if flushed', async (t) => {
+  const { supervisor, helpers, last, clock } = setUpSupervisor({ isVolatile: true });
+  await supervisor.open();
+  for (const sector of [8, 16]) {
+    supervisor.io(new TestIo(sector, WRITE));
+    last().answer();
+  }
+  last().die('was killed by SIGSEGV');
+  await clock.pass(0);
+  t.same(inFlight(last()), ['write 8', 'write 16']);
+  last().answer();
+  last().answer(DISK_FULL);
+  await clock.pass(RESTART_BACKOFF_MIN_MS - 1);
+  t.equal(helpers.length, 2, 'or a refusal would be asked for in a tight loop');
+  await clock.pass(1);
+  t.equal(helpers.length, 3);
+  for (const expected of ['write 8', 'flush']) {
+    t.same(inFlight(last()), [expected], 'half of it at once');
+    last().answer();
+  }
+  last().answer(DISK_FULL);
+  await clock.pass(0);
+  t.equal(helpers.length, 4);
+  await supervisor.close();
+});
+
 t.test('then it is lost, until it was overwritten and flushed', async (t) => {
   const { supervisor, last, clock, read, refuse, writeBack, lines, flushFailures } =
     await refuseOne();

@@ -18,15 +18,15 @@ const IDLE: PingResult = { inCallMs: 0, call: '', oldestIoMs: 0, oldestIo: 0 };
 class PingedHelper extends SimHelper {
   now: PingResult | undefined = IDLE;
   pings = 0;
-  #late: (() => void)[] = [];
+  #late: ((result: PingResult) => void)[] = [];
 
   override call<Op extends CallOp>(op: Op): Promise<Calls[Op]['result']> {
     if (op !== 'PING') return super.call(op);
     this.pings++;
     if (this.now) return Promise.resolve(this.now as never);
     return new Promise((resolve, reject) => {
-      this.#late.push(() => {
-        resolve(IDLE);
+      this.#late.push((result) => {
+        resolve(result as never);
       });
       void this.ended.then(() => {
         reject(new Error('it ended'));
@@ -35,9 +35,9 @@ class PingedHelper extends SimHelper {
   }
 
   /** The answers that were asked for, after all. */
-  wakeUp(): void {
-    this.now = IDLE;
-    for (const answer of this.#late.splice(0)) answer();
+  wakeUp(now = IDLE): void {
+    this.now = now;
+    for (const answer of this.#late.splice(0)) answer(now);
   }
 }
 
@@ -116,6 +116,20 @@ t.test('a hanging request must show in two answers', async (t) => {
   helper.now = { ...IDLE, oldestIo: 7, oldestIoMs: REQUEST_TIMEOUT_MS + 2001 };
   await clock.pass(HEARTBEAT_INTERVAL_MS);
   t.match(verdicts, ['has hung in request 7 for 27.0 s']);
+});
+
+t.test('what is answered after it was cancelled is judged no more', async (t) => {
+  const { helper, clock, verdicts, watchdog } = setUp();
+  const hung = { ...IDLE, oldestIo: 7, oldestIoMs: REQUEST_TIMEOUT_MS + 1 };
+  helper.now = hung;
+  await clock.pass(HEARTBEAT_INTERVAL_MS);
+  helper.now = undefined;
+  await clock.pass(HEARTBEAT_INTERVAL_MS);
+  t.equal(helper.pings, 2);
+  watchdog.cancel();
+  helper.wakeUp({ ...hung, oldestIoMs: REQUEST_TIMEOUT_MS + 2001 });
+  await settle();
+  t.same(verdicts, []);
 });
 
 t.test('requests that are late one after another are no hang', async (t) => {
