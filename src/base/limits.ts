@@ -133,6 +133,11 @@ export const CONNECTIONS_MAX = 1024;
  * must not become long enough to stall a client.
  */
 export const EXPORTS_MAX = 256;
+/**
+ * Descriptors that clients leave free for each disk: what a new helper and a new spare need while
+ * they start, whatever has become of those of the dead ones.
+ */
+export const DISK_DESCRIPTORS_RESERVED = 24;
 /** How long a disk that did not open is not tried again: clients retry, and vCenters count. */
 export const OPEN_RETRY_MS = 5_000;
 

@@ -76,11 +76,15 @@ export function moveSocket(first: Duplex, landing: Landing, allowHalfOpen: boole
   return socket;
 }
 
-/** The descriptor of a socket that has nothing else to send; -1: go by the stream. */
-function idleDescriptor(socket: Writable): number {
-  if (socket.writableLength > 0 || !socket.writable) return -1;
+/** The descriptor of a socket; -1 where node does not say. */
+export function descriptorOf(socket: object): number {
   const fd = handleOf(socket)?.fd;
   return typeof fd === 'number' ? fd : -1;
+}
+
+/** The descriptor of a socket that has nothing else to send; -1: go by the stream. */
+function idleDescriptor(socket: Writable): number {
+  return socket.writableLength > 0 || !socket.writable ? -1 : descriptorOf(socket);
 }
 
 /** Lets a moved unix socket take long replies in one go. */

@@ -5,6 +5,7 @@ import { systemClock } from '../base/clock.js';
 import { VddkNbdError } from '../base/errors.js';
 import {
   CONNECTIONS_LIMIT,
+  DISK_DESCRIPTORS_RESERVED,
   MEMORY_BYTES_MAX,
   MEMORY_BYTES_MIN,
   REQUEST_TIMEOUT_MS_MIN,
@@ -19,6 +20,7 @@ import { Leavings, writePidfile } from './leavings.js';
 import { endpointOf, listenAsPlanned } from './listen.js';
 import { LibraryStats } from './library-stats.js';
 import { type ListenFlags, type ListenPlan, planListen } from './listen-plan.js';
+import { descriptorLimit } from './own-process.js';
 import { openDisk, type OpenDiskOptions } from './open-disk.js';
 import { type DiskFlags, nameInUri, planDisks } from './plan-disks.js';
 import { describeDisk, type DiskSpec } from './served-disk.js';
@@ -192,7 +194,10 @@ async function serveDisks(
 ): Promise<number> {
   const { connectionsMax, handshakeTimeoutMs, insecure, log } = options;
   const { leavings, manager, plan, tls } = running;
-  const limits = { connectionsMax, handshakeTimeoutMs };
+  const limit = descriptorLimit();
+  const descriptorsMax = (): number =>
+    limit - Math.min(limit / 2, disks.disks.length * DISK_DESCRIPTORS_RESERVED);
+  const limits = { connectionsMax, descriptorsMax, handshakeTimeoutMs };
   const reach = { insecure, tlsRequired: tls?.settings.mode === 'require', log };
   const common = { exports: disks, clock: systemClock, log, tls: tls?.server, ...limits };
   const server = await listenAsPlanned(plan, reach, common, leavings);

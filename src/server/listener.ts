@@ -11,6 +11,7 @@ import {
   STALL_TIMEOUT_MS,
 } from '../base/limits.js';
 import type { Log } from '../base/log.js';
+import { descriptorOf } from '../base/sockets.js';
 import { type ClientStream, Connection, type TlsUpgrade } from './connection.js';
 import type { Exports } from './exports.js';
 import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.js';
@@ -27,6 +28,11 @@ export interface NbdServerOptions {
   zeroCopy?: boolean;
   /** Clients at the same time; the next one is closed at once. Default CONNECTIONS_MAX. */
   connectionsMax?: number;
+  /**
+   * A client whose descriptor has this number or a higher one is closed at once: the kernel gives
+   * the lowest that is free, so all below are in use. Default: none is too high.
+   */
+  descriptorsMax?: () => number;
   /** How long a handshake may take. Default HANDSHAKE_TIMEOUT_MS. */
   handshakeTimeoutMs?: number;
   /** Undefined: clients can't use TLS. */
@@ -55,6 +61,7 @@ export class NbdServer {
     this.#options = {
       zeroCopy: true,
       connectionsMax: CONNECTIONS_MAX,
+      descriptorsMax: () => Infinity,
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
       tls: undefined,
       ...options,
@@ -130,7 +137,7 @@ export class NbdServer {
   /** Serves a client that is connected; `closed` is called when it has gone, or was refused. */
   serve(stream: ClientStream, closed: () => void = () => undefined): void {
     const { clock, exports, handshakeTimeoutMs, log, tls, zeroCopy } = this.#options;
-    const reason = this.#fullBecause();
+    const reason = this.#fullBecause(stream);
     if (this.#closing !== undefined || reason !== undefined) {
       this.#refuse(reason ?? 'it stops');
       stream.destroy();
@@ -164,8 +171,11 @@ export class NbdServer {
    * Why no further client is served, if none is. What clients have left behind when they closed
    * their connections counts: else who comes again and again could have any number of requests.
    */
-  #fullBecause(): string | undefined {
-    const { connectionsMax } = this.#options;
+  #fullBecause(stream: ClientStream): string | undefined {
+    const { connectionsMax, descriptorsMax } = this.#options;
+    if (descriptorOf(stream) >= descriptorsMax()) {
+      return 'the other descriptors are for helpers; raise the limit of open files (ulimit -n)';
+    }
     if (this.#connections.size >= connectionsMax) return `${connectionsMax} connections are open`;
     const requestsMax = SERVER_REQUESTS_MAX + connectionsMax * CONNECTION_REQUESTS_MIN;
     if (this.#records.inUse < requestsMax) return undefined;

@@ -28,7 +28,12 @@ export interface Rehearsal {
 export async function rehearse(
   t: { teardown: (end: () => unknown) => unknown },
   fault: string,
-  options: { args?: string[]; env?: Record<string, string>; listen?: string[] } = {},
+  options: {
+    args?: string[];
+    env?: Record<string, string>;
+    listen?: string[];
+    nofile?: number;
+  } = {},
 ): Promise<Rehearsal> {
   const dir = shortDir(t);
   const file = path.join(dir, 'disk.img');
@@ -48,6 +53,7 @@ export async function rehearse(
       ...[`libdir=${path.join(REPO, 'build/fault')}`, ...(options.args ?? [])],
     ],
     {
+      ...(options.nofile !== undefined && { nofile: options.nofile }),
       env: {
         FAULT: fault,
         FAULT_FILE: ruleFile,

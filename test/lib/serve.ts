@@ -120,8 +120,13 @@ export function childrenOf(pid: number): number[] {
     .map((row) => row!.pid);
 }
 
-function spawnServe(args: string[], options: Options) {
-  return execa(RUN, ['serve', ...args], { ...options, ...CAPTURE });
+/** How a server is started; `nofile` is how many descriptors it may have. */
+export type ServerOptions = Options & { nofile?: number };
+
+function spawnServe(args: string[], { nofile, ...options }: ServerOptions) {
+  const limit = nofile === undefined ? [] : ['prlimit', `--nofile=${nofile}`];
+  const [file, ...rest] = [...limit, RUN, 'serve', ...args];
+  return execa(file!, rest, { ...options, ...CAPTURE });
 }
 
 /** A server that says that it can be connected to. */
@@ -131,7 +136,7 @@ export class Server {
   #stderr = '';
   #over = false;
 
-  constructor(args: string[], options: Options) {
+  constructor(args: string[], options: ServerOptions) {
     this.#child = spawnServe(args, options);
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
     this.#end = this.#child.then((result) => {
@@ -188,7 +193,7 @@ export class Server {
 export async function startServer(
   t: Teardown,
   args: string[],
-  options: Options = {},
+  options: ServerOptions = {},
 ): Promise<Server> {
   const server = new Server(args, options);
   t.teardown(() => {

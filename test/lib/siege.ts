@@ -176,6 +176,8 @@ export interface SiegeOptions {
   args?: string[];
   /** Rules of the fault engine. */
   fault?: string;
+  /** How many descriptors the server may have. */
+  nofile?: number;
   /** SLACK_KIB, for attacks that are worse. */
   slackKib?: number;
   /** TCP instead of a unix socket. */
@@ -185,9 +187,10 @@ export interface SiegeOptions {
 /** Starts a server with 8 MiB of random bytes and notes what it holds. */
 export async function besiege(t: Test, options: SiegeOptions = {}): Promise<Siege> {
   const { args = [], fault = 'check', slackKib = SLACK_KIB, tcp = false } = options;
+  const limit = options.nofile === undefined ? {} : { nofile: options.nofile };
   const socket = path.join(shortDir(t), 's');
   const place = tcp ? ['-p', '0'] : ['-U', socket];
-  const rehearsal = await rehearse(t, fault, { args, listen: place });
+  const rehearsal = await rehearse(t, fault, { args, listen: place, ...limit });
   const port = tcp ? Number(new URL(rehearsal.server.uri!).port) : 0;
   const address: BoundAddress = tcp
     ? { kind: 'tcp', host: '127.0.0.1', port }
