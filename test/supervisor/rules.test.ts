@@ -10,6 +10,7 @@ import {
   LOGIN_PAUSE_MS,
   LOGIN_REJECTIONS_MAX,
   LOGIN_RETRY_MS,
+  QUARANTINE_MS,
   RECOVERY_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
   RESTART_BACKOFF_MIN_MS,
@@ -299,7 +300,7 @@ t.test('deaths before anything worked convict nobody', async (t) => {
 });
 
 t.test('QueryAllocatedBlocks that kills is switched off, and fails nobody', async (t) => {
-  const { supervisor, helpers, last, clock, lines } = setUpSupervisor({
+  const { supervisor, helpers, last, clock, lines, quarantine } = setUpSupervisor({
     plan: () => ({ ignore: ['ALLOCATED_BLOCKS'] }),
   });
   await supervisor.open();
@@ -318,11 +319,15 @@ t.test('QueryAllocatedBlocks that kills is switched off, and fails nobody', asyn
   t.same(io.results, [0], 'it ran in between');
   t.same(answers, [undefined], 'nothing is known, so all is data');
   t.match(lines.join(''), /the library dies of it: QueryAllocatedBlocks fails/);
+  t.ok(quarantine.isEmpty, 'no sector is to blame');
   const asked = (): number =>
     helpers.reduce((sum, { calls }) => sum + calls.filter(isQuery).length, 0);
   const isQuery = (call: string): boolean => call === 'ALLOCATED_BLOCKS';
   const before = asked();
-  t.equal(await supervisor.allocatedBlocks(QUESTION), undefined);
+  await clock.pass(2 * QUARANTINE_MS);
+  void supervisor.allocatedBlocks(QUESTION).then((blocks) => answers.push(blocks));
+  await settle();
+  t.same(answers, [undefined, undefined]);
   t.equal(asked(), before, 'and is never asked again');
   await supervisor.close();
 });

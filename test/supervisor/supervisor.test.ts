@@ -328,6 +328,39 @@ t.test('a helper that does not close is killed; abandon fails what is in flight'
   t.same(io.results, [1]);
 });
 
+const QUESTION = { startSector: 0, nrSectors: 128, chunkSectors: 128 };
+
+t.test('a QueryAllocatedBlocks that is refused opens nothing anew', async (t) => {
+  const { supervisor, helpers, clock } = setUp(() => ({ refuse: { ALLOCATED_BLOCKS: 16000 } }));
+  await supervisor.open();
+  const answers: unknown[] = [];
+  void supervisor.allocatedBlocks(QUESTION).then((blocks) => answers.push(blocks));
+  await clock.pass(5000);
+  t.same(answers, [undefined]);
+  t.equal(helpers.length, 1);
+  await supervisor.close();
+});
+
+t.test('they run one at a time, and say nothing about reads', async (t) => {
+  const { supervisor, helpers, clock } = setUp((n) =>
+    n === 0 ? { ignore: ['ALLOCATED_BLOCKS'] } : {},
+  );
+  await supervisor.open();
+  const answers = [supervisor.allocatedBlocks(QUESTION), supervisor.allocatedBlocks(QUESTION)];
+  await settle();
+  t.equal(helpers[0]?.calls.filter((call) => call === 'ALLOCATED_BLOCKS').length, 1);
+  helpers[0]?.die('gone');
+  await clock.pass(0);
+  t.same(await Promise.all(answers), [[], []]);
+  supervisor.io(new TestIo(8));
+  while (helpers.at(-1)!.inFlight[0]?.startSector === 8) {
+    helpers.at(-1)!.die('gone');
+    await clock.pass(20_000);
+  }
+  t.not(helpers.at(-1)!.inFlight[0]?.startSector, 0, 'a control read has no good sector to go to');
+  await supervisor.close();
+});
+
 /** A read that nobody has asked for. */
 class Speculative extends TestIo {
   override readonly isSpeculative = true;
