@@ -103,6 +103,20 @@ t.test('a failed piece fails its request with the right errno, once, and no othe
   await shut({ disk, last });
 });
 
+t.test('a record that was cut in parts is whole when it is used again', async (t) => {
+  const { disk, last, backing } = await setUp();
+  const client = new Client(disk);
+  for (const byte of [1, 2]) {
+    const payload = Buffer.alloc(64 * 512, byte);
+    client.send('write', 0, payload.length, payload);
+    // VixError 2: out of memory.
+    if (byte === 1) last().answer(2);
+    last().drain();
+    t.ok(backing.bytes.subarray(0, payload.length).equals(payload));
+  }
+  await shut({ disk, last });
+});
+
 t.test('memory: a session waits for it, others see that, abandoning frees it', async (t) => {
   const { disk, last, clock } = await setUp({ sizeBytes: 16 * MIB });
   const [one, two] = [new Client(disk), new Client(disk)];

@@ -26,7 +26,7 @@ class PingedHelper extends SimHelper {
     if (this.now) return Promise.resolve(this.now as never);
     return new Promise((resolve, reject) => {
       this.#late.push((result) => {
-        resolve(result as never);
+        resolve(result);
       });
       void this.ended.then(() => {
         reject(new Error('it ended'));
