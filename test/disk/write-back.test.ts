@@ -95,7 +95,7 @@ t.test('parts of a write that a library short of memory had done are not forgott
   const set = await setUp(volatile);
   const { disk, backing, last } = set;
   const client = new Client(disk);
-  const payload = Buffer.alloc(64 * 512, 7);
+  const payload = Buffer.concat([Buffer.alloc(32 * 512, 7), Buffer.alloc(32 * 512, 8)]);
   const write = client.send('write', 0, payload.length, payload);
   // VixError 2: out of memory.
   last().answer(2);
@@ -114,6 +114,13 @@ t.test('parts of a write that a library short of memory had done are not forgott
   last().drain();
   t.ok(client.results.has(write));
   t.equal(disk.unflushedWrites, 1, 'the second half; the first is flushed');
+  await die(set);
+  t.same(
+    last().inFlight.map(({ startSector, nrSectors }) => [startSector, nrSectors]),
+    [[32, 32]],
+    'which is replayed from its own place',
+  );
+  last().drain();
   const flush = client.send('flush', 0, 0);
   last().drain();
   t.equal(flush.error, undefined);
