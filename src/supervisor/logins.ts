@@ -1,6 +1,7 @@
 // How often a host that rejects our login is asked again: three times, ten seconds apart, then once
-// a minute, when a client asks. All disks of the program log in with one account, and share one of
-// these. Pure: times in, delays out. The rule: no number of disks and clients locks the account.
+// a minute, when a client asks, or for disks that wait without having been rejected themselves. All
+// disks of the program log in with one account, and share one of these. Pure: times in, delays out.
+// The rule: no number of disks and clients locks the account.
 import { LOGIN_PAUSE_MS, LOGIN_REJECTIONS_MAX, LOGIN_RETRY_MS } from '../base/limits.js';
 
 export class Logins {
@@ -10,12 +11,17 @@ export class Logins {
   /** When somebody has last asked since the first of them. */
   #askedMs = -Infinity;
 
-  /** How long a login must wait from now on; undefined: until a client asks after the pause. */
-  delayMs(nowMs: number): number | undefined {
+  /** How long a login must wait from now on, for who waits however long that is. */
+  leftMs(nowMs: number): number {
     if (this.#rejections === 0) return 0;
-    const sinceMs = nowMs - this.#askedMs;
-    if (this.#rejections < LOGIN_REJECTIONS_MAX) return Math.max(0, LOGIN_RETRY_MS - sinceMs);
-    return sinceMs < LOGIN_PAUSE_MS ? undefined : 0;
+    const pauseMs = this.#isPaused ? LOGIN_PAUSE_MS : LOGIN_RETRY_MS;
+    return Math.max(0, this.#askedMs + pauseMs - nowMs);
+  }
+
+  /** The same for who was rejected; undefined: until a client asks after the pause. */
+  delayMs(nowMs: number): number | undefined {
+    const leftMs = this.leftMs(nowMs);
+    return this.#isPaused && leftMs > 0 ? undefined : leftMs;
   }
 
   /** A disk logs in now. */
@@ -37,5 +43,10 @@ export class Logins {
   accepted(): void {
     this.#rejections = 0;
     this.#countedMs = -Infinity;
+  }
+
+  /** It was asked so often that it is to have its peace. */
+  get #isPaused(): boolean {
+    return this.#rejections >= LOGIN_REJECTIONS_MAX;
   }
 }

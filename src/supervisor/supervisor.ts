@@ -5,7 +5,7 @@
 // lock gone and no write of it can land late.
 import type { Clock, Timer } from '../base/clock.js';
 import { invariant, messageOf } from '../base/errors.js';
-import { SPARE_DELAY_MS } from '../base/limits.js';
+import { LOGIN_RETRY_MS, SPARE_DELAY_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
 import type { Helper, HelperEnd } from '../helper/helper.js';
 import type { HelperListener } from '../helper/helper.js';
@@ -396,9 +396,10 @@ export class Supervisor implements SessionHost {
 
   async #restart(): Promise<void> {
     const { clock, logins } = this.#options;
-    const waitMs = logins.delayMs(clock.nowMs());
-    if (waitMs !== 0) {
-      this.#scheduleRestart(LOGIN_REJECTED, waitMs);
+    const waitMs = logins.leftMs(clock.nowMs());
+    if (waitMs > 0) {
+      // It looks again before that, for the host may have accepted another.
+      this.#scheduleRestart(LOGIN_REJECTED, Math.min(waitMs, LOGIN_RETRY_MS));
       return;
     }
     logins.begins(clock.nowMs());

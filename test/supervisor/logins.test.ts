@@ -12,6 +12,7 @@ t.test('it is asked for three times, ten seconds apart, and then no more', (t) =
   t.equal(logins.rejected(LOGIN_RETRY_MS), LOGIN_RETRY_MS);
   t.equal(logins.rejected(2 * LOGIN_RETRY_MS), undefined);
   t.equal(logins.delayMs(2 * LOGIN_RETRY_MS), undefined);
+  t.equal(logins.leftMs(2 * LOGIN_RETRY_MS + 1), LOGIN_PAUSE_MS - 1, 'others wait for their turn');
   t.end();
 });
 
