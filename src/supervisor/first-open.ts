@@ -9,7 +9,7 @@ import { type Helper, HelperCallError, type HelperEnd } from '../helper/helper.j
 import type { ErrorPolicy } from './error-policy.js';
 import type { LibraryVoice } from './library-voice.js';
 import type { Logins } from './logins.js';
-import type { SessionFacts } from './open-session.js';
+import { isRefusal, type SessionFacts } from './open-session.js';
 import { RestartPolicy } from './restart-policy.js';
 
 /** Status of a helper that found our frames wrong: the next one would, too. */
@@ -93,9 +93,5 @@ export function isRejected(thrown: unknown, errors: ErrorPolicy): boolean {
 }
 
 function passes(thrown: unknown, errors: ErrorPolicy): boolean {
-  return (
-    thrown instanceof HelperCallError &&
-    thrown.helperError === undefined &&
-    errors.passes(thrown.vixError)
-  );
+  return isRefusal(thrown) && errors.passes(thrown.vixError);
 }

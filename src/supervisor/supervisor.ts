@@ -108,11 +108,12 @@ export class Supervisor implements SessionHost {
   #closing: Promise<CloseResult> | undefined;
 
   constructor(options: SupervisorOptions) {
-    const { clock, errors, log, name, quarantine, random, session } = options;
+    const { clock, errors, log, logins, name, quarantine, random, session } = options;
     this.#options = options;
     this.#policy = new RestartPolicy(random, options.recoveryTimeoutMs);
     this.#deadlines = new Deadlines(options.requestTimeoutMs, options.recoveryTimeoutMs);
-    this.#opener = new Opener(session, clock, this.#deadlines);
+    const deadlines = this.#deadlines;
+    this.#opener = new Opener({ params: session, clock, deadlines, errors, logins });
     this.#voice = new LibraryVoice(name, log);
     this.#spare = new Spare({
       greet: () => this.#greet(),
@@ -420,7 +421,6 @@ export class Supervisor implements SessionHost {
       return;
     }
     if (this.#isClosed()) return;
-    logins.accepted();
     this.#logRestart(spare !== undefined);
     this.#begin(helper);
     if (this.#options.spare) this.#spare.prepare(0);

@@ -35,6 +35,9 @@ export const vixErrorPolicy = {
     VIX_ERRORS[vixErrorCode(vixError)]?.passes === true,
   /** Whether the host refused who we are: to ask again and again locks accounts. */
   isRejectedLogin: (vixError: number | bigint): boolean => vixErrorCode(vixError) === 35,
+  /** Whether an Open that fails with it has logged in all the same. */
+  isBehindLogin: (vixError: number | bigint): boolean =>
+    VIX_ERRORS[vixErrorCode(vixError)]?.isBehindLogin === true,
   /** What it means for a request of an open disk. */
   whileServing: (vixError: number | bigint): ServingErrorClass =>
     VIX_ERRORS[vixErrorCode(vixError)]?.serving ?? 'unclear',

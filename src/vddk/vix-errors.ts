@@ -20,6 +20,8 @@ export interface VixErrorInfo {
   remedyOnServer?: string;
   /** A first open that fails with it is tried again: it passes. All others end the start. */
   passes?: true;
+  /** An Open that fails with it has logged in: the library looks for what is missing after that. */
+  isBehindLogin?: true;
   /** Default: unclear. */
   serving?: ServingErrorClass;
 }
@@ -64,6 +66,7 @@ export const VIX_ERRORS: Readonly<Record<number, VixErrorInfo>> = {
   },
   4: {
     name: 'VIX_E_FILE_NOT_FOUND',
+    isBehindLogin: true,
     cause: 'there is no such file, or one of its extents is missing',
     remedy: 'Check the name, and that every extent is beside it.',
     remedyOnServer: 'Check the name, which is like [datastore] directory/name.vmdk, and vm=.',
@@ -124,6 +127,7 @@ export const VIX_ERRORS: Readonly<Record<number, VixErrorInfo>> = {
   },
   15: {
     name: 'VIX_E_FILE_ALREADY_LOCKED',
+    isBehindLogin: true,
     cause: 'another program has the disk open, or a machine that runs has',
     remedy: 'Stop the program that holds the disk, or open it read-only (-r) once it is gone.',
   },
@@ -203,6 +207,7 @@ export const VIX_ERRORS: Readonly<Record<number, VixErrorInfo>> = {
   },
   4000: {
     name: 'VIX_E_VM_NOT_FOUND',
+    isBehindLogin: true,
     cause: 'the server has no machine of this reference',
     remedy:
       'Check vm=: on vCenter it is like moref=vm-16, on an ESXi host like moref=2; the same ' +
@@ -210,12 +215,14 @@ export const VIX_ERRORS: Readonly<Record<number, VixErrorInfo>> = {
   },
   13003: {
     name: 'VIX_E_SNAPSHOT_NOTFOUND',
+    isBehindLogin: true,
     cause: 'the server has no snapshot of this reference',
     remedy:
       'Check snapshot=: it must be one of this machine, by the reference that the server has.',
   },
   13014: {
     name: 'VIX_E_SNAPSHOT_DISKLOCKED',
+    isBehindLogin: true,
     cause: 'another task holds the disk of the snapshot',
     remedy: 'Wait until the other task is done.',
     passes: true,

@@ -10,6 +10,10 @@ import { Logins } from '../../src/supervisor/logins.js';
 import { setUpSupervisor, type SupervisorSetUp, TestIo } from '../lib/sim-supervisor.js';
 
 const LOGIN_REJECTED = 35;
+const VM_NOT_FOUND = 4000;
+const SERVER_NOT_AVAILABLE = 14015;
+/** An error that no session can cure. */
+const DISK_FULL = 8;
 
 /** A disk that dies while another one's login has just been rejected for the last time. */
 async function dieInPause(t: Test, set: SupervisorSetUp = {}) {
@@ -61,3 +65,24 @@ t.test('it need not wait for the end of the pause when another one is accepted',
   t.same(io.results, [0]);
   await supervisor.close();
 });
+
+for (const [what, refuse, isAccepted] of [
+  ['finds no machine', { OPEN: VM_NOT_FOUND }, true],
+  ['gets no information', { INFO: DISK_FULL }, true],
+  ['reaches no server', { OPEN: SERVER_NOT_AVAILABLE }, false],
+] as const) {
+  t.test(`an open that ${what}: the login was ${isAccepted ? '' : 'not '}accepted`, async (t) => {
+    const logins = new Logins();
+    const { supervisor, helpers, clock } = setUpSupervisor({
+      logins,
+      plan: (n) => (n > 0 ? { refuse } : {}),
+    });
+    await supervisor.open();
+    logins.rejected(-LOGIN_RETRY_MS);
+    helpers[0]?.die('gone');
+    await clock.pass(0);
+    t.same(helpers[1]?.calls.includes('OPEN'), true);
+    t.equal(logins.leftMs(clock.nowMs()), isAccepted ? 0 : LOGIN_RETRY_MS);
+    await supervisor.close();
+  });
+}

@@ -48,11 +48,13 @@ t.test('what the helper itself could not do', (t) => {
 });
 
 t.test('the policy looks at the code alone', (t) => {
-  const { passes, isRejectedLogin, whileServing } = vixErrorPolicy;
+  const { isBehindLogin, isRejectedLogin, passes, whileServing } = vixErrorPolicy;
   t.ok(passes(14014));
   t.notOk(passes(14008), 'a wrong name of the server is told at once');
   t.ok(isRejectedLogin(0x500000023n));
   t.notOk(isRejectedLogin(36));
+  t.ok(isBehindLogin(0x500000fa0n));
+  for (const before of [1, 35, 14009, 18000]) t.notOk(isBehindLogin(before), 'or perhaps');
   t.equal(whileServing(36), 'session');
   t.equal(whileServing(2), 'memory');
   t.equal(whileServing(8), 'final');
