@@ -163,7 +163,6 @@ export class CachedReads {
     const lengthBytes = (job.endSector - job.startSector) * SECTOR_BYTES;
     const isBulk = lengthBytes > CACHED_READ_BYTES_MAX || job.stream?.isLong === true;
     job.keeps = this.#keeps && !isBulk && this.#keeping.spend();
-    job.generation = this.cache.generation;
   }
 
   /** What is here already need not be read. */
@@ -177,7 +176,6 @@ export class CachedReads {
       return 'answered';
     }
     job.keeps = this.canHold((endSector - startSector) * SECTOR_BYTES);
-    job.generation = this.cache.generation;
     return 'missed';
   }
 

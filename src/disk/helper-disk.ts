@@ -268,6 +268,10 @@ export class HelperDisk implements Disk, JobHost {
     });
   }
 
+  get generation(): number {
+    return this.#reads.cache.generation;
+  }
+
   session(client: DiskClient): DiskSession {
     return new HelperSession(this, client);
   }

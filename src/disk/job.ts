@@ -1,7 +1,8 @@
 // One DiskRequest on its way through the disk over a helper: memory, range lock, library requests
 // of at most PIECE_BYTES_MAX each, and the edges of what is not sector aligned. HelperDisk keeps a
 // pool of these records. The rule: from locked() until the last piece has settled the range is
-// held, so that nobody changes a sector between the reading of an edge and its writing.
+// held, so that nobody changes a sector between the reading of an edge and its writing. And nothing
+// that a dead helper has read is answered, though the request may outlive several of them.
 import type { Demand } from '../arena/grants.js';
 import {
   PIECE_BYTES_MAX,
@@ -14,6 +15,7 @@ import { IO_OPS, type IoOpNumber } from '../helper/protocol.js';
 import { LockedRange } from '../supervisor/range-lock.js';
 import { SupervisedIo } from '../supervisor/supervised-io.js';
 import type { DiskClient, DiskRequest } from './disk.js';
+import { PutAside } from './put-aside.js';
 import type { CachedRange, Waiter } from './read-cache.js';
 import type { Reader } from './readahead.js';
 import type { Stream } from './streams.js';
@@ -22,6 +24,8 @@ import type { Stream } from './streams.js';
 export interface JobHost {
   /** Where the write arena holds PIECE_BYTES_MAX of zeroes. */
   readonly zeroOffsetBytes: number;
+  /** Another one after each death of a helper. */
+  readonly generation: number;
   run(piece: Piece): void;
   /** What the job has waited for in the cache is there, or will not be. */
   arrived(job: Job): void;
@@ -42,6 +46,10 @@ export class Piece extends SupervisedIo {
   settled(vixError: number | bigint): void {
     this.#job.pieceSettled(this, vixError);
   }
+
+  override partRead(nrSectors: number): boolean {
+    return this.#job.partRead(this, nrSectors);
+  }
 }
 
 type Phase = 'idle' | 'edges' | 'body' | 'flush';
@@ -56,10 +64,14 @@ export class Job extends LockedRange implements Waiter {
   /** Ranges of the cache that it uses, each pinned, and how many of them it waits for. */
   readonly parts: CachedRange[] = [];
   waitsFor = 0;
-  /** What it reads shall go into the cache, if that is still of this generation; and is there. */
+  /** What it reads shall go into the cache, if no helper dies meanwhile; and is there. */
   keeps = false;
-  generation = 0;
   isKept = false;
+  /** The host's when it began to read into its slots. */
+  generation = 0;
+  /** A helper has died since then: what it had read was given up, and what others read is here. */
+  #hasRepeated = false;
+  #aside: PutAside | undefined = undefined;
   /** It counts as running: it waits for the library, or for memory that it lost its turn for. */
   isRunning = false;
   /** It holds its range, or waits for it. */
@@ -104,6 +116,7 @@ export class Job extends LockedRange implements Waiter {
     this.exclusive = request.op === 'write' || request.op === 'zero';
     this.isRefused = false;
     this.#vixError = 0;
+    this.#hasRepeated = false;
     this.#sharedSector = 0;
     this.#sharedEndSector = 0;
   }
@@ -144,6 +157,8 @@ export class Job extends LockedRange implements Waiter {
 
   /** A library request of this job is settled. */
   pieceSettled(piece: Piece, vixError: number | bigint): void {
+    const isRead = this.request.op === 'read' && vixError === 0;
+    if (isRead && this.generation !== this.#host.generation) this.#outlived(piece);
     this.#idlePieces.push(piece);
     this.#outstanding--;
     if (vixError !== 0 && this.#vixError === 0) this.#failed(piece, vixError);
@@ -156,6 +171,44 @@ export class Job extends LockedRange implements Waiter {
     else this.#finish();
   }
 
+  /**
+   * A part of `piece` has been read, behind those that are done: whether it is done for good. While
+   * no helper has died it need not be, which saves the copy; who repeats then, repeats all.
+   */
+  partRead(piece: Piece, nrSectors: number): boolean {
+    // What is read for nobody is not kept, either, after a death.
+    if (this.request.op !== 'read') return this.request.op === 'cache';
+    if (this.generation === this.#host.generation) return false;
+    this.#putAside(piece, nrSectors);
+    return true;
+  }
+
+  /** `piece` has been read by another helper than the first of this request. */
+  #outlived(piece: Piece): void {
+    if (!this.#hasRepeated && this.#vixError === 0) this.#repeatSettled();
+    this.#hasRepeated = true;
+    this.#putAside(piece, piece.nrSectors - piece.doneSectors);
+  }
+
+  /** Those that had settled before the death, once: later ones are put aside as they settle. */
+  #repeatSettled(): void {
+    const nrSettled = this.demand.readSlots.length - this.#outstanding;
+    // They were laid down last.
+    for (const piece of this.#idlePieces.splice(this.#idlePieces.length - nrSettled)) {
+      this.#runPiece(piece);
+    }
+  }
+
+  /** `nrSectors` of `piece`, behind those that are done. */
+  #putAside({ doneSectors, startSector }: Piece, nrSectors: number): void {
+    this.#aside ??= new PutAside((this.endSector - this.startSector) * SECTOR_BYTES);
+    const startBytes = (startSector + doneSectors - this.startSector) * SECTOR_BYTES;
+    const slot = this.demand.readSlots[Math.floor(startBytes / PIECE_BYTES_MAX)];
+    invariant(slot !== undefined, 'the slots of a request cover its sectors');
+    const bytes = slot.view(startBytes % PIECE_BYTES_MAX, nrSectors * SECTOR_BYTES);
+    this.#aside.put(bytes, startBytes);
+  }
+
   #failed(piece: Piece, vixError: number | bigint): void {
     this.#vixError = vixError;
     if (piece.op === IO_OPS.FLUSH) return;
@@ -165,6 +218,8 @@ export class Job extends LockedRange implements Waiter {
 
   #finish(): void {
     this.#phase = 'idle';
+    if (this.#vixError === 0) this.#aside?.restore(this.demand.readSlots);
+    this.#aside = undefined;
     this.#host.finished(this, this.#vixError);
   }
 
@@ -181,6 +236,10 @@ export class Job extends LockedRange implements Waiter {
     piece.nrSectors = nrSectors;
     piece.arenaOffset = arenaOffset;
     piece.memory = memory;
+    this.#runPiece(piece);
+  }
+
+  #runPiece(piece: Piece): void {
     piece.renew();
     this.#outstanding++;
     this.#host.run(piece);
@@ -194,6 +253,7 @@ export class Job extends LockedRange implements Waiter {
   /** The whole range, from or into its slots, one after another. */
   #runSlots(op: IoOpNumber, slots: readonly { offsetBytes: number }[]): void {
     const pieceSectors = PIECE_BYTES_MAX / SECTOR_BYTES;
+    this.generation = this.#host.generation;
     let sector = this.startSector;
     for (const slot of slots) {
       const nrSectors = Math.min(pieceSectors, this.endSector - sector);

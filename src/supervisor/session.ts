@@ -187,7 +187,8 @@ export class Session implements AnswerJudge {
     const { writeBack } = this.#disk;
     this.#noteProgress(io);
     if (io !== this.#lone) this.#controlled = true;
-    if (io.op !== IO_OPS.WRITE || writeBack === undefined) return true;
+    if (io.op === IO_OPS.READ) return io.partRead?.(nrSectors) === true;
+    if (writeBack === undefined) return true;
     if (writeBack.isFull) return false;
     writeBack.written(io, nrSectors, this.#epoch);
     return true;

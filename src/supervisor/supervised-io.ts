@@ -57,6 +57,13 @@ export abstract class SupervisedIo implements HelperIo {
   /** The final result, after however many helpers; vixError 0 is success. */
   abstract settled(vixError: number | bigint): void;
 
+  /**
+   * A part of a read has succeeded, and not its last: `nrSectors` behind doneSectors. Whether they
+   * are done for good: put where a helper that dies can't overwrite them, or needed by nobody.
+   * Without it they are not.
+   */
+  partRead?(nrSectors: number): boolean;
+
   /** Forgets the past of a record that is used again. */
   renew(): void {
     this.failedBefore = false;

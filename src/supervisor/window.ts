@@ -1,8 +1,8 @@
 // What one helper has of us: every request passes here on its way in and out. It keeps within what
 // the library can take at once, and repeats, in smaller parts, what the library had no memory for.
 // Each session has one. The rule: nobody above ever sees that a library was out of memory. What a
-// dead helper has done of a request is not done again, or a library that dies more often than a
-// request has parts would never get to its end.
+// dead helper has done of a request is not done again where that is safe, or a library that dies
+// more often than a request has parts would never get to its end.
 import { SECTOR_BYTES } from '../base/limits.js';
 import type { Helper, HelperIo } from '../helper/helper.js';
 import { IO_OPS, type IoOpNumber } from '../helper/protocol.js';

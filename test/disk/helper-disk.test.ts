@@ -236,6 +236,81 @@ t.test(
   },
 );
 
+const NO_MEMORY = 2;
+/** All of the read arena of `WILD`. */
+const ARENA_BYTES = 32 * MIB;
+const WILD = { sizeBytes: 16 * MIB, memoryBytes: 2 * ARENA_BYTES };
+
+/** No two sectors of the disk are the same. */
+function fillSectors({ bytes }: { bytes: Buffer }): void {
+  for (let at = 0; at < bytes.length; at += 512) bytes.fill(`sector ${at} `, at, at + 512);
+}
+
+t.test('what a dead helper has read of a request is read again', async (t) => {
+  const { disk, last, backing, clock } = await setUp(WILD);
+  fillSectors(backing);
+  const client = new Client(disk);
+  // The second time with the record of the first.
+  for (const offsetBytes of [612, 4 * MIB]) {
+    const request = client.send('read', offsetBytes, 6 * MIB);
+    t.ok(last().inFlight.length >= 3);
+    last().step(0);
+    last().step(1);
+    last().scribble(ARENA_BYTES);
+    last().die('went wild');
+    await clock.pass(20_000);
+    last().drain();
+    const expected = backing.bytes.subarray(offsetBytes, offsetBytes + 6 * MIB);
+    t.ok(client.results.get(request)?.equals(expected));
+  }
+  const { seen } = last();
+  const before = seen.length;
+  client.send('read', 0, 6 * MIB);
+  last().drain();
+  t.equal(seen.length, before + 3, 'and without a death nothing is');
+  await shut({ disk, last });
+});
+
+t.test('a library that dies more often than a read has pieces gets to its end', async (t) => {
+  const { disk, last, backing, clock, helpers } = await setUp(WILD);
+  fillSectors(backing);
+  const client = new Client(disk);
+  const request = client.send('read', 0, 12 * MIB);
+  while (!client.results.has(request) && helpers.length < 20) {
+    for (let n = 0; n < 2 && last().inFlight.length > 0; n++) last().step();
+    if (client.results.has(request)) break;
+    last().scribble(ARENA_BYTES);
+    last().die('went wild');
+    await clock.pass(20_000);
+  }
+  t.equal(request.error, undefined);
+  t.ok(client.results.get(request)?.equals(backing.bytes.subarray(0, 12 * MIB)));
+  await shut({ disk, last });
+});
+
+t.test('nor are its parts trusted; after the first death each is done once', async (t) => {
+  const { disk, last, backing, clock, helpers } = await setUp(WILD);
+  fillSectors(backing);
+  const client = new Client(disk);
+  const request = client.send('read', 0, 3 * MIB);
+  /** The library has memory for an eighth of a piece. */
+  const step = (): void => {
+    while ((last().inFlight[0]?.nrSectors ?? 0) > 512) last().answer(NO_MEMORY);
+    if (last().inFlight.length > 0) last().step();
+  };
+  while (!client.results.has(request) && helpers.length < 20) {
+    for (let n = 0; n < 3; n++) step();
+    if (client.results.has(request)) break;
+    last().scribble(ARENA_BYTES);
+    last().die('went wild');
+    await clock.pass(20_000);
+  }
+  t.ok(helpers.length > 3, `${helpers.length} helpers`);
+  t.equal(request.error, undefined);
+  t.ok(client.results.get(request)?.equals(backing.bytes.subarray(0, 3 * MIB)));
+  await shut({ disk, last });
+});
+
 t.test('CACHE reads into one slot, as much as one READ may ask for', async (t) => {
   const { disk, last } = await setUp({ sizeBytes: 128 * MIB });
   const client = new Client(disk);

@@ -77,6 +77,11 @@ export class MemoryHelper extends SimHelper {
     return 0;
   }
 
+  /** It goes wild: writes to all of `bytes` at the beginning of the read arena. */
+  scribble(bytes: number): void {
+    writeSync(this.#arenas.readFd, Buffer.alloc(bytes, 0xa5), 0, bytes, 0);
+  }
+
   /** Performs and answers the request at `index`. */
   step(index = 0): void {
     const io = this.inFlight[index];

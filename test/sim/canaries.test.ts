@@ -3,6 +3,7 @@
 // the shipped one while its runs last.
 import t, { type Test } from 'tap';
 import { DiskExtents } from '../../src/disk/extents.js';
+import { PutAside } from '../../src/disk/put-aside.js';
 import { type CachedRange, ReadCache } from '../../src/disk/read-cache.js';
 import { Journal } from '../../src/supervisor/journal.js';
 import { RangeLock } from '../../src/supervisor/range-lock.js';
@@ -97,6 +98,12 @@ const canaries: Canary[] = [
   {
     name: 'the read cache outlives helpers',
     broken: [[ReadCache, 'clear', () => () => undefined]],
+  },
+  {
+    name: 'a read outlives a helper with what that had read of it',
+    broken: [[PutAside, 'restore', () => () => undefined]],
+    // It takes reads of several pieces.
+    changes: { sizeBytes: 12 * 1024 * 1024, cellsMax: 10, requests: 60, readShare: 0.7 },
   },
   {
     name: 'a range that was read ahead is there before the library has read it',

@@ -22,7 +22,7 @@ export interface Setting {
   isClosing: () => boolean;
   /** From the arenas of the disk. */
   readFd: number;
-  /** Memory that reads of clients have just now. */
+  /** Memory of what was read and answered, and has not left yet. */
   lent: () => Buffer[];
   writeFd: number;
   readArenaBytes: number;

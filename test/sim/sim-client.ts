@@ -94,9 +94,11 @@ export class SimClient implements DiskClient {
     this.#think();
   }
 
-  /** The memory that its reads have just now. */
+  /** The memory of its reads that are answered. */
   get lent(): Buffer[] {
-    return [...this.#open].filter(({ op }) => op === 'read').flatMap(({ pieces }) => pieces);
+    const isAnswered = ({ op, state }: SimRequest): boolean =>
+      op === 'read' && state === 'answered';
+    return [...this.#open].filter(isAnswered).flatMap(({ pieces }) => pieces);
   }
 
   get isDone(): boolean {

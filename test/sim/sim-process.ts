@@ -79,7 +79,7 @@ export class SimProcess implements Helper {
     });
     // Before the program hears of it.
     void this.ended.then(() => {
-      if (this.#hadOpened) scribble(setting.readFd, setting.lent());
+      if (this.#hadOpened) scribble(setting);
     });
   }
 
