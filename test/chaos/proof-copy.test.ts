@@ -4,7 +4,7 @@ import path from 'node:path';
 import t from 'tap';
 import { runServe, shortDir } from '../lib/serve.js';
 import { describe, FAULT_LIBDIR, figuresOf, FULL, MIB, writeRandom } from './rehearsal.js';
-import { sameContent } from './rehearsal.js';
+import { sameContent, UNCACHED } from './rehearsal.js';
 
 const DISK_BYTES = (FULL ? 1024 : 24) * MIB;
 
@@ -14,7 +14,7 @@ const copies = [
     command: 'nbdcopy --request-size=32768',
     rounds: 1,
     faults: 'crash=segv p=0.0067 seed=1',
-    args: [],
+    args: UNCACHED,
     deathsMin: FULL ? 150 : 2,
   },
   {
@@ -31,7 +31,7 @@ const copies = [
     command: 'nbdcopy --request-size=32768',
     rounds: 1,
     faults: `hang p=${FULL ? 0.001 : 0.003} seed=3`,
-    args: ['--request-timeout=500ms'],
+    args: ['--request-timeout=500ms', ...UNCACHED],
     deathsMin: FULL ? 20 : 1,
   },
 ];

@@ -4,7 +4,15 @@
 import path from 'node:path';
 import t from 'tap';
 import { must, run, runServe, shortDir, startServer } from '../lib/serve.js';
-import { describe, FAULT_LIBDIR, figuresOf, FULL, MIB, writeRandom } from './rehearsal.js';
+import {
+  describe,
+  FAULT_LIBDIR,
+  figuresOf,
+  FULL,
+  MIB,
+  writeRandom,
+  UNCACHED,
+} from './rehearsal.js';
 
 const io = (uri: string, ...commands: string[]) =>
   run('qemu-io', ['-r', '-f', 'raw', ...commands.flatMap((command) => ['-c', command]), uri]);
@@ -82,7 +90,8 @@ t.test('chance convicts nobody', { timeout: 0 }, async (t) => {
   const sizeMib = FULL ? 1024 : 16;
   writeRandom(image, sizeMib * MIB);
   const copy = `nbdcopy --request-size=32768 "$uri" null:`;
-  const result = await runServe(['-r', FAULT_LIBDIR, `file=${image}`, '-U', '-', '--run', copy], {
+  const flags = ['-r', ...UNCACHED, '-U', '-', '--run', copy];
+  const result = await runServe([FAULT_LIBDIR, `file=${image}`, ...flags], {
     env: { FAULT: 'crash=segv p=0.035 seed=11', FAULT_STATE: path.join(dir, 'state') },
     timeout: 3_600_000,
   });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import t from 'tap';
 import { eventually, type Server, shortDir, startServer } from '../lib/serve.js';
 import { infoBytes, NbdClient } from '../lib/nbd-client.js';
-import { FAULT_LIBDIR, FULL, MIB, percentile, sleep } from './rehearsal.js';
+import { FAULT_LIBDIR, FULL, MIB, percentile, sleep, UNCACHED } from './rehearsal.js';
 
 const GO = 7;
 const DEATHS = FULL ? 60 : 4;
@@ -35,7 +35,7 @@ for (const openMs of [0, 500]) {
       truncateSync(image, 64 * MIB);
       const server = await startServer(
         t,
-        [FAULT_LIBDIR, `file=${image}`, '-p', '0', spare ? '--spare' : '--no-spare'],
+        [FAULT_LIBDIR, `file=${image}`, '-p', '0', spare ? '--spare' : '--no-spare', ...UNCACHED],
         { env: { FAULT: `delay=${openMs}ms at=Open` } },
       );
       const client = await NbdClient.connect({

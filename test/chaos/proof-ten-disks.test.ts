@@ -4,6 +4,7 @@ import path from 'node:path';
 import t from 'tap';
 import { run, type Server, shortDir, startServer } from '../lib/serve.js';
 import { describe, FAULT_LIBDIR, figuresOf, FULL, MIB, writeRandom } from './rehearsal.js';
+import { UNCACHED } from './rehearsal.js';
 
 const DISKS = 10;
 const SECONDS = FULL ? 30 : 3;
@@ -40,7 +41,10 @@ t.test('one bad disk among ten', { timeout: 0 }, async (t) => {
   const measure = async (rules: string): Promise<[number[], string]> => {
     const server = await startServer(
       t,
-      [FAULT_LIBDIR, '-r', '--eager', '--memory=32M', '-U', path.join(dir, 'socket'), ...exports],
+      [
+        ...[FAULT_LIBDIR, '-r', '--eager', '--memory=32M', ...UNCACHED],
+        ...['-U', path.join(dir, 'socket'), ...exports],
+      ],
       { env: { FAULT: rules, FAULT_STATE: path.join(dir, 'state') } },
     );
     const reads = await throughput(server);

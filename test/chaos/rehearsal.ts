@@ -10,6 +10,9 @@ export const MIB = 1024 * 1024;
 /** PROOF=full in the environment. */
 export const FULL = process.env['PROOF'] === 'full';
 
+/** Flags with which every read of a client is one of the library: what it must fail is not cached. */
+export const UNCACHED = ['--cache=off', '--readahead=off'];
+
 export const FAULT_LIBDIR = `libdir=${path.join(REPO, 'build/fault')}`;
 
 /** A file of `sizeBytes` random bytes. */
