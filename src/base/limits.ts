@@ -163,6 +163,11 @@ export const HEARTBEAT_TIMEOUT_MS = 20_000;
 /** Characters of a dead helper's last line on stderr that go into the reason of its end. */
 export const HELPER_LAST_WORDS_MAX = 200;
 /**
+ * Descriptors that must be free when a process is started: three pairs for its streams, one for
+ * word of its start, and some for threads of node that open files meanwhile.
+ */
+export const SPAWN_DESCRIPTORS = 12;
+/**
  * How long a dead helper's streams may still deliver what it sent, and a closed one may take to
  * die.
  */

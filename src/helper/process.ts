@@ -1,13 +1,14 @@
 // The process of one helper: spawned, watched, killed, and cleaned up behind. The only importer of
 // execa. Knows no protocol: live-helper.ts does. The rule: what counts is the exit event, for a
 // dying process may have closed its streams long before.
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Clock, Timer } from '../base/clock.js';
+import { checkSpawnDescriptors } from '../base/descriptors.js';
 import { messageOf } from '../base/errors.js';
 import { HELPER_DRAIN_MS, HELPER_LAST_WORDS_MAX, LOG_EVENT_BYTES_MAX } from '../base/limits.js';
 import type { Log } from '../base/log.js';
@@ -36,22 +37,6 @@ export interface ProcessOptions {
   temporaryDir?: string;
   clock: Clock;
   log: Log;
-}
-
-/** What starting a process opens: three pairs of sockets, a pipe, /dev/null, and some to spare. */
-const SPAWN_DESCRIPTORS = 12;
-
-/**
- * Throws EMFILE or ENFILE if a process could not be started for want of descriptors. Node makes no
- * streams then, which execa does not expect: the error would end the program.
- */
-function checkDescriptors(): void {
-  const open: number[] = [];
-  try {
-    while (open.length < SPAWN_DESCRIPTORS) open.push(openSync('/dev/null', 'r'));
-  } finally {
-    for (const fd of open) closeSync(fd);
-  }
 }
 
 export class HelperProcess {
@@ -113,7 +98,7 @@ export class HelperProcess {
     const { command = [HELPER_PATH], libraryDirs, readFd, writeFd } = this.#options;
     if (this.#killedBecause !== undefined) return this.#neverLived('not wanted any more');
     const [file = '', ...args] = command;
-    checkDescriptors();
+    checkSpawnDescriptors();
     const subprocess = execa(file, [...args, String(process.pid)], {
       buffer: false,
       detached: true,

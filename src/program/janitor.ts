@@ -3,6 +3,7 @@
 // The rule: whatever is registered with Leavings and lasts longer than we do is announced here.
 import { spawn } from 'node:child_process';
 import path from 'node:path';
+import { checkSpawnDescriptors } from '../base/descriptors.js';
 import { messageOf } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 
@@ -19,14 +20,20 @@ export interface Janitor {
  * It is a second line of defence, so that a failure to start it is only logged.
  */
 export function startJanitor(log: Log): Janitor {
+  const failed = (thrown: unknown): void => {
+    log.debug(`janitor: ${messageOf(thrown)}`);
+  };
+  try {
+    checkSpawnDescriptors();
+  } catch (thrown) {
+    failed(thrown);
+    return { announce: () => undefined };
+  }
   const child = spawn(JANITOR_PATH, [], {
     cwd: '/',
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  const failed = (thrown: unknown): void => {
-    log.debug(`janitor: ${messageOf(thrown)}`);
-  };
   child.on('error', failed);
   child.stdin.on('error', failed);
   child.unref();

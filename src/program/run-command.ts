@@ -3,6 +3,7 @@
 // environment is ours plus five variables; nothing that the disk library needs leaks into it.
 import { constants } from 'node:os';
 import { execa } from 'execa';
+import { checkSpawnDescriptors } from '../base/descriptors.js';
 
 /** A running command. */
 export interface RunningCommand {
@@ -12,11 +13,12 @@ export interface RunningCommand {
   terminate(): void;
 }
 
-/** Starts `sh -c command` with our stdin, stdout and stderr. */
+/** Starts `sh -c command` with our stdin, stdout and stderr. Throws EMFILE. */
 export function startCommand(
   command: string,
   variables: Readonly<Record<string, string>>,
 ): RunningCommand {
+  checkSpawnDescriptors();
   const child = execa('sh', ['-c', command], {
     env: variables,
     stdio: 'inherit',
@@ -37,9 +39,10 @@ export function startCommand(
 
 /**
  * Runs a program of ours to its end, with our stdin, stdout and stderr; returns its exit code, or
- * 128 + the number of the signal that ended it.
+ * 128 + the number of the signal that ended it. Rejects with EMFILE.
  */
 export async function runProgram(file: string, args: readonly string[]): Promise<number> {
+  checkSpawnDescriptors();
   const result = await execa(file, args, { stdio: 'inherit', reject: false });
   if (result.exitCode !== undefined) return result.exitCode;
   return result.signal === undefined ? 127 : 128 + constants.signals[result.signal];

@@ -10,7 +10,7 @@ export const MIB = 1024 * 1024;
 /** PROOF=full in the environment. */
 export const FULL = process.env['PROOF'] === 'full';
 
-/** Flags with which every read of a client is one of the library: what it must fail is not cached. */
+/** Every read of a client is one of the library: nothing that it must fail is kept. */
 export const UNCACHED = ['--cache=off', '--readahead=off'];
 
 export const FAULT_LIBDIR = `libdir=${path.join(REPO, 'build/fault')}`;

@@ -3,7 +3,8 @@
 import path from 'node:path';
 import t from 'tap';
 import { makeEmpty } from '../lib/disks.js';
-import { must, RUN, run, shortDir, type Ended } from '../lib/serve.js';
+import { NbdClient } from '../lib/nbd-client.js';
+import { eventually, must, RUN, run, shortDir, startServer, type Ended } from '../lib/serve.js';
 
 const MIB = 1024 * 1024;
 
@@ -27,6 +28,23 @@ t.test('a file that may not grow further', async (t) => {
   t.match(result.stdout, /wrote 8388608.*write failed: .*read 8388608/s);
   t.notMatch(result.stderr, /helper replaced/);
   await must('qemu-img', ['check', disk]);
+});
+
+t.test('too few file descriptors for a new helper, and enough later', async (t) => {
+  const dir = shortDir(t);
+  const [disk, socket] = [path.join(dir, 'disk.vmdk'), path.join(dir, 's')];
+  await makeEmpty(disk, MIB, 'monolithicSparse');
+  const args = [disk, 'engine=builtin', '--no-spare', '--cache=off', '-U', socket];
+  const server = await startServer(t, args);
+  const client = await NbdClient.go({ kind: 'unix', path: socket });
+  await must('prlimit', ['--nofile=20:', '--pid', String(server.pid)]);
+  process.kill(server.helper!, 'SIGKILL');
+  const reading = client.ask({ type: 0, length: 65536 });
+  await eventually('the failure', () => server.stderr.includes('EMFILE'));
+  await must('prlimit', ['--nofile=1024:', '--pid', String(server.pid)]);
+  t.equal((await reading).error, 0, 'the client has waited');
+  client.destroy();
+  t.match(await server.stop(), { exitCode: 0, stderr: /helper replaced/ });
 });
 
 t.test('too few file descriptors, no temporary directory', async (t) => {

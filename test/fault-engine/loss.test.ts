@@ -114,7 +114,8 @@ t.test('late-write: a write in flight lands after its session is dead', async (t
 t.test('late-write: after a crash of the engine itself', async (t) => {
   const FAULT_STATE = path.join(directory(t), 'state');
   const image = newImage(t);
-  const helper = await openHelper(t, image, ['late-write=1ms', 'crash=segv sector=7'], {
+  // Long enough for the kernel to take a dead process's lock away, however busy it is.
+  const helper = await openHelper(t, image, ['late-write=300ms', 'crash=segv sector=7'], {
     FAULT_STATE,
   });
   helper.fill(0, sectorFull(6));
