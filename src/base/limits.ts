@@ -106,8 +106,6 @@ export const CONNECTION_REPLY_BYTES_MAX = 1 * MIB;
 export const OPTION_BYTES_MAX = 16 * KIB;
 /** Longest string the protocol allows (proto.md, "Values", strings). */
 export const NBD_STRING_BYTES_MAX = 4096;
-/** Options before the client must have said GO, EXPORT_NAME or ABORT. */
-export const OPTIONS_MAX = 64;
 /** A client that has not finished its handshake by then is closed. */
 export const HANDSHAKE_TIMEOUT_MS = 60_000;
 /** A client without progress on a payload or reply, while others wait for memory, is closed. */
@@ -133,6 +131,11 @@ export const CONNECTIONS_MAX = 1024;
  * must not become long enough to stall a client.
  */
 export const EXPORTS_MAX = 256;
+/**
+ * Options before the client must have said GO, EXPORT_NAME or ABORT: clients that list a server ask
+ * for two or three of each export.
+ */
+export const OPTIONS_MAX = 64 + 4 * EXPORTS_MAX;
 /**
  * Descriptors that clients leave free for each disk: what a new helper and a new spare need while
  * they start, whatever has become of those of the dead ones.

@@ -154,3 +154,23 @@ t.test('export=: clients name the disks of a server', async (t) => {
   await eventually('the end of what could not be opened', () => server.helpers.length === 2);
   t.match(await server.stop(), { exitCode: 0 });
 });
+
+t.test('clients that list a server ask two or three options of each disk', async (t) => {
+  const dir = shortDir(t);
+  const names = Array.from({ length: 40 }, (_, n) => `disk${n}`);
+  const args = [`libdir=${path.join(REPO, 'build/fault')}`, '-r', '--no-spare', '--memory=16M'];
+  for (const name of names) {
+    writeFileSync(path.join(dir, name), Buffer.alloc(4096));
+    args.push('--export', `${name}=${path.join(dir, name)}`);
+  }
+  const server = await startServer(t, [...args, '-U', path.join(dir, 's')]);
+  for (const list of [
+    await must('qemu-nbd', ['--list', '-k', path.join(dir, 's')]),
+    await must('nbdinfo', ['--list', server.uri!.replace(/\/\/\/[^?]*/, '///')]),
+  ]) {
+    t.same(
+      names.filter((name) => !list.includes(name)),
+      [],
+    );
+  }
+});
