@@ -6,7 +6,8 @@ import { rehearse } from '../lib/rehearse.js';
 import { must, shortDir } from '../lib/serve.js';
 
 t.test('while it is read', async (t) => {
-  const { server, content, deaths } = await rehearse(t, 'session-lost after=40');
+  const args = ['--readahead=off'];
+  const { server, content, deaths } = await rehearse(t, 'session-lost after=40', { args });
   const copy = path.join(shortDir(t), 'copy');
   await must('nbdcopy', ['--request-size=32768', server.uri!, copy]);
   t.ok(readFileSync(copy).equals(content));
