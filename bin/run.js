@@ -3,11 +3,16 @@
 // line of ours, never a stack trace.
 import { flush, run } from '../dist/bundle/oclif.js';
 
+/** A parameter in the place of the command may be a password. */
+function withoutValues(text) {
+  const given = process.argv.slice(2).filter((argument) => argument.includes('='));
+  return given.reduce((shown, it) => shown.replaceAll(it, it.replace(/=.*/s, '=***')), text);
+}
+
 function fail(error) {
-  const exitCode = error.oclif?.exit;
   // A command's own exit: it has said all that there is to say.
-  if (exitCode !== undefined && error.message.startsWith('EEXIT')) process.exit(exitCode);
-  const line = String(error.message)
+  if (error.code === 'EEXIT') process.exit(error.oclif.exit);
+  const line = withoutValues(String(error.message))
     .replace(/\s+/g, ' ')
     .replace(/\.? *$/, '');
   // A command that can't even be loaded.

@@ -77,6 +77,25 @@ add_line (char **text, const char *what, const char *why)
   *text = longer;
 }
 
+/* Adds what dlopen says of a candidate, which it may not name: of a library
+ * that is missing it names that one alone.
+ */
+static void
+add_reason (char **text, const char *candidate)
+{
+  const char *reason = dlerror ();
+  char *named;
+
+  if (strncmp (reason, candidate, strlen (candidate)) == 0) {
+    add_line (text, "", reason);
+    return;
+  }
+  if (asprintf (&named, "%s: ", candidate) == -1)
+    die (EXIT_FAILURE, "out of memory");
+  add_line (text, named, reason);
+  free (named);
+}
+
 /* The number behind ".so." in a file name, 0 if there is none. */
 static int
 version_of (const char *path)
@@ -125,7 +144,7 @@ library_load (char **candidates, uint32_t count, char **text)
     void *handle = dlopen (candidates[i], RTLD_NOW | RTLD_LOCAL);
 
     if (handle == NULL) {
-      add_line (text, "", dlerror ());
+      add_reason (text, candidates[i]);
       continue;
     }
     library.path = realpath (candidates[i], NULL);

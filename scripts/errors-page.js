@@ -2,7 +2,7 @@
 // test/vddk/errors-page.test.ts keeps the two together. With an argument it prints to stdout.
 import { writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
-import { SYMPTOMS } from '../dist/vddk/diagnosis.js';
+import { COOKIE_REJECTED, SYMPTOMS } from '../dist/vddk/diagnosis.js';
 import { VIX_ERRORS } from '../dist/vddk/vix-errors.js';
 
 const PAGE = new URL('../docs/errors.md', import.meta.url);
@@ -14,10 +14,15 @@ function errorRow([code, { name, cause, remedy, remedyOnServer }]) {
   return `| ${code} | \`${name}\` | ${cell(cause)} | ${cell(remedy + onServer)} |`;
 }
 
-function symptomRow({ example, pattern, cause, remedy }) {
+function symptomRow({ example, id, pattern, cause, remedy }) {
   const match = pattern.exec(example);
   const line = example.replaceAll('|', '\\|');
-  return `| \`${line}\` | ${cell(cause(match))} | ${cell(remedy(match))} |`;
+  const cells = [cause(match), remedy(match)];
+  if (id === 'login') {
+    cells[0] += `; with cookie=: ${COOKIE_REJECTED.cause}`;
+    cells[1] += ` With cookie=: ${COOKIE_REJECTED.remedy}`;
+  }
+  return `| \`${line}\` | ${cells.map(cell).join(' | ')} |`;
 }
 
 const page = `# Errors of the disk library

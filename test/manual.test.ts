@@ -68,6 +68,15 @@ t.test('flags', async (t) => {
       names.join(', '),
     );
   }
+  const section = source.slice(
+    source.indexOf('.SH "COMMANDS"'),
+    source.indexOf('.SH "PARAMETERS"'),
+  );
+  for (const [id, { flags }] of Object.entries(commands)) {
+    if (id === 'serve') continue;
+    const text = section.slice(section.indexOf(`.TP\n${bold(id)}`)).split('\n.RE')[0] ?? '';
+    for (const { name } of Object.values(flags)) t.match(text, bold(`--${name}`), `${id} ${name}`);
+  }
   const known = new Set(shown.map(({ name }) => name).concat(Object.keys(REFUSED_OPTIONS)));
   const named = terms.flatMap((it) => [...it.matchAll(/\\fB\\-\\-([\w\\-]+)\\fP/g)]);
   for (const [, name = ''] of named) {

@@ -71,6 +71,8 @@ export const FRAME_FROM_HELPER_BYTES_MAX = 8 * MIB;
 export const FRAME_REQUESTS_MAX = 1024;
 /** A password or cookie: cookies have some hundred bytes; more is another file. */
 export const SECRET_BYTES_MAX = 16 * KIB;
+/** The file of --params: every parameter with a long value, and comments; more is another file. */
+export const PARAMS_FILE_BYTES_MAX = 1 * MIB;
 /** Lines of the library that are searched for the reason of a failed open. */
 export const DIAGNOSIS_LINES_MAX = 512;
 /** Text of one log event; longer lines are cut by the helper. */

@@ -8,7 +8,8 @@ export default class DumpPlugin extends Command {
 
   static override description =
     "The keys are those of nbdkit's --dump-plugin for vddk. With libdir= a library that can't be " +
-    'loaded is an error; without it, what needs no library is shown.';
+    'loaded is an error; without it, what needs no library is shown. Parameters are those of ' +
+    'serve; what they name must be there.';
 
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
@@ -23,6 +24,11 @@ export default class DumpPlugin extends Command {
 
   static override flags = {
     help: Flags.help({ char: 'h' }),
+    json: Flags.boolean({ default: false, summary: 'write one JSON object' }),
+    params: Flags.string({
+      helpValue: 'FILE',
+      summary: 'read more parameters from a file, one KEY=VALUE a line',
+    }),
     verbose: Flags.boolean({
       char: 'v',
       default: false,
@@ -38,7 +44,8 @@ export default class DumpPlugin extends Command {
     });
     const { dumpPlugin } = await import('../program/dump-plugin.js');
     const program = { version: this.config.version, path: this.config.root };
-    const keys = await dumpPlugin(argv.map(String), program, log);
+    const sources = { argv: argv.map(String), paramsFile: flags.params, log };
+    const keys = await dumpPlugin(sources, program);
     for (const [key, value] of Object.entries(keys)) this.log(`${key}=${value}`);
     return keys;
   }

@@ -188,7 +188,11 @@ export default class Serve extends Command {
       json: flags.json,
     });
     if (flags['dump-plugin']) {
-      const passed = [...(flags.json ? ['--json'] : []), ...(flags.verbose ? ['-v'] : [])];
+      const passed = [
+        ...(flags.json ? ['--json'] : []),
+        ...(flags.params === undefined ? [] : ['--params', flags.params]),
+        ...(flags.verbose ? ['-v'] : []),
+      ];
       await this.config.runCommand('dump-plugin', [...argv.map(String), ...passed]);
       return;
     }

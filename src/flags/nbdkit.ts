@@ -1,6 +1,7 @@
 // nbdkit's server options that mean nothing here: those that harm nobody are accepted, the others
 // are refused with what to do instead. Part of the command line, used by commands/serve.ts.
 // The rule: a script written for nbdkit either does the same here or is told why not.
+import { execFileSync } from 'node:child_process';
 import { userInfo } from 'node:os';
 import { Flags } from '@oclif/core';
 import { VddkNbdError } from '../base/errors.js';
@@ -65,6 +66,18 @@ function ownName(): string | undefined {
   }
 }
 
+/** The name of the present group, from wherever this system has its groups. */
+function ownGroupName(): string | undefined {
+  try {
+    return execFileSync('id', ['-gn'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
 /** @throws VddkNbdError USAGE if `given` holds one of nbdkit's options that we can't honour. */
 export function refuseNbdkitFlags(given: Given): void {
   for (const [flag, hint] of Object.entries(REFUSED_OPTIONS)) {
@@ -75,7 +88,7 @@ export function refuseNbdkitFlags(given: Given): void {
   if (user !== undefined && user !== String(process.getuid?.()) && user !== ownName()) {
     refuse('user', 'Start it as that user: User= in a systemd unit, or setpriv --reuid.');
   }
-  if (group !== undefined && group !== String(process.getgid?.())) {
+  if (group !== undefined && group !== String(process.getgid?.()) && group !== ownGroupName()) {
     refuse('group', 'Start it with that group: Group= in a systemd unit, or setpriv --regid.');
   }
 }

@@ -15,6 +15,21 @@ function oneLine(message: string): string {
     .trim();
 }
 
+/**
+ * `text` without what stands behind the = of arguments: oclif shows a flag that doesn't exist as it
+ * was given, and --password=SECRET is one. With -password=SECRET it is the value of -p.
+ */
+function withoutValues(text: string, argv: readonly string[]): string {
+  let masked = text;
+  for (const argument of argv.filter((it) => it.startsWith('-'))) {
+    for (const shown of [argument, argument.slice(2)]) {
+      const nameEnd = shown.indexOf('=');
+      if (nameEnd > 0) masked = masked.replaceAll(shown, `${shown.slice(0, nameEnd)}=***`);
+    }
+  }
+  return masked;
+}
+
 /** What to do about `error`, whose line is `message`. */
 function hintFor(error: Error, message: string, command: string): string | undefined {
   // Anything may fail by it, a lazy import too.
@@ -25,22 +40,24 @@ function hintFor(error: Error, message: string, command: string): string | undef
 /** Says what is wrong and exits; `argv` is what the command was given, for its flags may be it. */
 export function reportError(
   command: Command,
-  error: Error & { oclif?: { exit?: number } },
+  error: Error & { code?: unknown },
   argv: readonly string[],
 ): Promise<never> {
-  if (error.oclif?.exit !== undefined && error.message.startsWith('EEXIT'))
-    return Promise.reject(error);
+  // An exit, and no failure. --version exits while it is parsed, which changes the message.
+  if (error.code === 'EEXIT') return Promise.reject(error);
   const log = createLog({
     write: (line) => process.stderr.write(line),
     verbose: false,
     json: argv.includes('--json'),
   });
-  const message = oneLine(messageOf(error));
+  const shown = (text: string): string =>
+    error instanceof VddkNbdError ? text : withoutValues(text, argv);
+  const message = oneLine(shown(messageOf(error)));
   const hint = hintFor(error, message, command.id ?? '');
   log.error(hint === undefined ? message : `${message}. ${hint}`, {
     ...(error instanceof VddkNbdError && { code: error.code, ...error.details }),
     remedy: hint,
   });
-  if (process.env['DEBUG']) process.stderr.write(`${error.stack ?? ''}\n`);
+  if (process.env['DEBUG']) process.stderr.write(`${shown(error.stack ?? '')}\n`);
   command.exit(1);
 }

@@ -14,6 +14,7 @@ import { findLibraries, type Libraries, USUAL_LIBDIRS } from '../vddk/libraries.
 import { type DiskParameters, parseParameters } from '../vddk/parameters.js';
 import type { SecretSource } from '../vddk/secrets.js';
 import { librarySearch } from './open-disk.js';
+import { type ParameterSources, readArguments, withRealPaths } from './read-parameters.js';
 
 type Parameters = DiskParameters<SecretSource>;
 
@@ -47,6 +48,7 @@ async function libraryKeys(parameters: Parameters, log: Log): Promise<Record<str
   const named = parameters.libdir !== undefined || parameters.engine !== 'auto';
   try {
     const libraries = findLibraries(librarySearch(parameters));
+    for (const line of libraries.passedOver) log.warning(line);
     const engine = { vddk_nbd_engine: libraries.engine };
     if (libraries.engine === 'builtin' && !named) return engine;
     const hello = await probe(libraries, parameters, log);
@@ -67,14 +69,14 @@ async function libraryKeys(parameters: Parameters, log: Log): Promise<Record<str
 
 /**
  * Keys and values, in nbdkit's order.
- * @throws VddkNbdError if the parameters are wrong, or the library that they name doesn't load.
+ * @throws VddkNbdError if the parameters are wrong, or what they name is not there or doesn't load.
  */
 export async function dumpPlugin(
-  argv: readonly string[],
+  sources: ParameterSources,
   program: { version: string; path: string },
-  log: Log,
 ): Promise<Record<string, string>> {
-  const { parameters } = parseParameters(argv, { filesElsewhere: true });
+  const given = parseParameters(readArguments(sources), { filesElsewhere: true });
+  const parameters = withRealPaths(given.parameters);
   return {
     path: program.path,
     name: 'vddk',
@@ -85,6 +87,6 @@ export async function dumpPlugin(
     vddk_nbd_helper_version: String(PROTOCOL_VERSION),
     vddk_default_libdir: USUAL_LIBDIRS[0],
     vddk_has_nfchostport: '1',
-    ...(await libraryKeys(parameters, log)),
+    ...(await libraryKeys(parameters, sources.log)),
   };
 }

@@ -38,6 +38,7 @@ export function explainOpenFailure(thrown: unknown, context: OpenContext): unkno
       libraryLine: context.libraryLog.lastWarning,
       diagnosis,
       remote: context.options.remote !== undefined,
+      byCookie: context.options.remote?.cookie !== undefined,
     });
   }
   if (!(cause instanceof VddkNbdError)) return thrown;

@@ -1,9 +1,7 @@
 // Takes secrets that were given literally out of the arguments that `ps` shows of this process.
 // The rule: they were public until then, so this is a plaster, and the user is told so.
 import { readFileSync } from 'node:fs';
-
-/** Parameters whose values are secret. */
-export const SECRET_KEYS = ['password', 'cookie'] as const;
+import { SECRET_KEYS } from '../vddk/parameter-table.js';
 
 /** Whether `argument` has a secret in it, rather than where one is. */
 export function hasLiteralSecret(argument: string): boolean {

@@ -19,6 +19,8 @@ const LEVEL_NAMES = {
 export interface LibraryLogOptions {
   /** What the log calls the disk. */
   name: string;
+  /** Whether its sessions log in by a cookie. */
+  byCookie: boolean;
   log: Log;
 }
 
@@ -50,7 +52,7 @@ export class LibraryLog {
 
   /** The reason in what was kept, if there is a known one. */
   diagnosis(): Diagnosis | undefined {
-    return diagnose(this.#lines ?? []);
+    return diagnose(this.#lines ?? [], this.#options.byCookie);
   }
 
   #pass(event: HelperEvent): HelperEvent {
@@ -72,7 +74,7 @@ export class LibraryLog {
       if (this.#lines.length > DIAGNOSIS_LINES_MAX) this.#lines.shift();
       return;
     }
-    const found = isWarning ? diagnose([line]) : undefined;
+    const found = isWarning ? diagnose([line], this.#options.byCookie) : undefined;
     if (found === undefined || this.#told.has(found.id)) return;
     this.#told.add(found.id);
     this.#options.log.warning(`${this.#options.name}: ${found.cause}. ${found.remedy}`);

@@ -56,6 +56,9 @@ export interface OpenedDisk {
 /** Of all disks of this program: their parameters name one account. */
 const logins = new Logins();
 
+/** What was said of the search for a library, which is the same for all disks. */
+const told = new Set<string>();
+
 /** Where the library is looked for, for these parameters on this machine. */
 export function librarySearch(
   parameters: Pick<DiskParameters<unknown>, 'engine' | 'libdir' | 'remote'>,
@@ -102,9 +105,14 @@ export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
   const { file, log, readOnly, temporaryDir } = options;
   checkDisk(options);
   const libraries = findLibraries(librarySearch(options));
+  for (const line of libraries.passedOver.filter((it) => !told.has(it))) {
+    told.add(line);
+    log.warning(line);
+  }
   log.debug(`libraries to try: ${libraries.candidates.join(', ')}`);
   const libraryDirs = libraries.candidates.slice(0, 1).map((library) => path.dirname(library));
-  const libraryLog = new LibraryLog({ name: file, log });
+  const byCookie = options.remote?.cookie !== undefined;
+  const libraryLog = new LibraryLog({ name: file, byCookie, log });
   try {
     const disk = await openHelperDisk({
       name: file,

@@ -58,12 +58,17 @@ export function parseExports(texts: readonly string[]): DiskSpec[] {
 export function planDisks(flags: DiskFlags): DiskSpec[] {
   const { file, exports } = flags;
   const others = parseExports(exports);
-  for (const other of others) checkDisk({ ...flags, file: other.file, create: undefined });
   if (file === undefined && others.length === 0 && flags.exportPattern === undefined) {
     throw new VddkNbdError('USAGE', 'there is no disk to serve', {
       hint: "Name it: file='[datastore] vm/vm.vmdk'.",
     });
   }
+  if (file === undefined && flags.create) {
+    throw new VddkNbdError('USAGE', 'create=true creates the disk of file=, which is not given', {
+      hint: 'Name the new disk with file=; those of --export must be there already.',
+    });
+  }
+  for (const other of others) checkDisk({ ...flags, file: other.file, create: undefined });
   return file === undefined ? others : [{ name: '', file }, ...others];
 }
 

@@ -1,9 +1,12 @@
 // From what the user gave - arguments, a file of parameters - to the parameters of a disk, with
 // the secrets in them. Called by every command that takes parameters, before anything is started.
 // The rule: a secret is hidden from the log before anything else is done with it.
-import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { messageOf, VddkNbdError } from '../base/errors.js';
+import { PARAMS_FILE_BYTES_MAX } from '../base/limits.js';
 import { hideFromLogs, type Log } from '../base/log.js';
+import { bytesOf, textOf } from '../base/raw-text.js';
+import { readFileUpTo } from '../base/read-up-to.js';
 import { type DiskParameters, parseParameters, splitArgument } from '../vddk/parameters.js';
 import { parseParamsFile } from '../vddk/params-file.js';
 import { promptSecret } from '../vddk/prompt.js';
@@ -19,21 +22,45 @@ export interface ParameterSources {
   log: Log;
 }
 
-function readParamsFile(file: string, log: Log): string[] {
-  let text: string;
+function contentsOf(file: string): Buffer {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileUpTo(file, PARAMS_FILE_BYTES_MAX);
   } catch (error) {
     throw new VddkNbdError('START', `--params ${file}: ${messageOf(error)}`, {
       hint: 'Check the name of the file, and its permissions.',
       cause: error,
     });
   }
-  const parameters = parseParamsFile(text, file);
+}
+
+function readParamsFile(file: string, log: Log): string[] {
+  if (file === '') {
+    throw new VddkNbdError('USAGE', '--params is empty', { hint: 'Give it a value.' });
+  }
+  const bytes = contentsOf(file);
+  if (bytes.length > PARAMS_FILE_BYTES_MAX) {
+    const message = `--params ${file}: it has more than ${PARAMS_FILE_BYTES_MAX} bytes`;
+    throw new VddkNbdError('USAGE', message, { hint: 'Check that it is the right file.' });
+  }
+  const parameters = parseParamsFile(textOf(bytes), file);
   if (parameters.some(hasLiteralSecret) && (statSync(file).mode & 0o077) !== 0) {
     log.warning(`${file} has a secret in it and can be read by others; chmod 600 helps`);
   }
   return parameters;
+}
+
+/**
+ * The arguments of a command line and of the file of --params; literal secrets among them are
+ * hidden from now on.
+ */
+export function readArguments({ argv, log, paramsFile }: ParameterSources): string[] {
+  const fromFile = paramsFile === undefined ? [] : readParamsFile(paramsFile, log);
+  const given = [...argv.map((text) => textOf(bytesOfArgument(text))), ...fromFile];
+  for (const argument of given.filter(hasLiteralSecret)) {
+    hideFromLogs(bytesOf(splitArgument(argument)?.[1] ?? ''));
+  }
+  hideArgv(argv);
+  return given;
 }
 
 /** The real path of `file`, as nbdkit gives config= to the library. */
@@ -48,24 +75,29 @@ function realPath(key: string, file: string): string {
   }
 }
 
-/** The secrets of `source`, by the raw bytes of the argument if they were given as one. */
+/** `parameters`, with the real paths of what is there. @throws VddkNbdError START if it is not */
+export function withRealPaths<Given extends Pick<DiskParameters<unknown>, 'config' | 'libdir'>>(
+  parameters: Given,
+): Given {
+  const { config, libdir } = parameters;
+  if (libdir !== undefined && !existsSync(libdir)) realPath('libdir', libdir);
+  return config === undefined ? parameters : { ...parameters, config: realPath('config', config) };
+}
+
+/** The secret that `source` says. */
 async function secretOf(
   key: 'password' | 'cookie',
   source: SecretSource | undefined,
   { argv, log }: ParameterSources,
 ): Promise<Buffer | undefined> {
   if (source === undefined) return undefined;
-  const argument = argv.find((text) => text.startsWith(`${key}=`));
-  let from = source;
-  if (source.kind === 'literal' && argument !== undefined) {
+  if (source.kind === 'literal' && argv.some((text) => text.startsWith(`${key}=`))) {
     log.warning(
       `${key}= on the command line can be read by everybody on this machine; ` +
         `use ${key}=+FILE, or ${key}=-FD`,
     );
-    const bytes = bytesOfArgument(argument).subarray(key.length + 1);
-    from = { kind: 'literal', bytes };
   }
-  const secret = await readSecret(from, key, {
+  const secret = await readSecret(source, key, {
     prompt: promptSecret,
     warn: (text) => {
       log.warning(text);
@@ -80,23 +112,12 @@ async function secretOf(
  * @throws VddkNbdError; nothing was started then.
  */
 export async function readParameters(sources: ParameterSources): Promise<DiskParameters> {
-  const { argv, log, paramsFile } = sources;
-  const fromFile = paramsFile === undefined ? [] : readParamsFile(paramsFile, log);
-  for (const argument of [...argv, ...fromFile].filter(hasLiteralSecret)) {
-    hideFromLogs(Buffer.from(splitArgument(argument)?.[1] ?? ''));
-  }
-  const { parameters, warnings } = parseParameters([...argv, ...fromFile], {
+  const { parameters, warnings } = parseParameters(readArguments(sources), {
     filesElsewhere: sources.filesElsewhere ?? false,
   });
-  const { config, libdir, remote } = parameters;
+  const { remote } = parameters;
   const password = await secretOf('password', remote?.password, sources);
   const cookie = await secretOf('cookie', remote?.cookie, sources);
-  hideArgv(argv);
-  for (const warning of warnings) log.warning(warning);
-  if (libdir !== undefined && !existsSync(libdir)) realPath('libdir', libdir);
-  return {
-    ...parameters,
-    config: config === undefined ? undefined : realPath('config', config),
-    remote: remote && { ...remote, password, cookie },
-  };
+  for (const warning of warnings) sources.log.warning(warning);
+  return { ...withRealPaths(parameters), remote: remote && { ...remote, password, cookie } };
 }

@@ -1,10 +1,11 @@
 // What a TLS server needs of the disk: certificates under nbdkit's file names, or pre-shared keys
 // in psktool's format. Read by tls-server.ts, at the start and when certificates are reloaded.
 // The rule: an error names the file and never shows what is in it.
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf, VddkNbdError } from '../base/errors.js';
 import { TLS_FILE_BYTES_MAX, TLS_PSK_BYTES_MAX, TLS_PSK_BYTES_MIN } from '../base/limits.js';
+import { readFileUpTo } from '../base/read-up-to.js';
 
 /** PEM texts. */
 export interface Certificates {
@@ -21,8 +22,9 @@ export type PreSharedKeys = ReadonlyMap<string, Buffer>;
 
 function readText(file: string): string {
   try {
-    if (statSync(file).size > TLS_FILE_BYTES_MAX) throw new Error(`${file} is too large`);
-    return readFileSync(file, 'utf8');
+    const bytes = readFileUpTo(file, TLS_FILE_BYTES_MAX);
+    if (bytes.length > TLS_FILE_BYTES_MAX) throw new Error(`${file} is too large`);
+    return bytes.toString();
   } catch (cause) {
     throw new VddkNbdError('START', `TLS: ${messageOf(cause)}`, {
       hint: 'Check --tls-certificates or --tls-psk.',

@@ -36,6 +36,8 @@ export interface FirstOpenOptions {
   clock: Clock;
   errors: ErrorPolicy;
   logins: Logins;
+  /** Told once, if there is a second attempt, why and for how long there may be others. */
+  note: (text: string) => void;
   /** Numbers in [0, 1), for the jitter. */
   random: () => number;
   voice: LibraryVoice;
@@ -44,12 +46,12 @@ export interface FirstOpenOptions {
 /** Resolves with what the disk is; `attempt` starts one helper. Rejects with OpenFailure. */
 export async function firstOpen(
   attempt: () => OpenAttempt,
-  { clock, errors, logins, random, voice }: FirstOpenOptions,
+  { clock, errors, logins, note, random, voice }: FirstOpenOptions,
 ): Promise<SessionFacts> {
   if (logins.delayMs(clock.nowMs()) !== 0) throw new OpenFailure(rejectedLately(), []);
   const policy = new RestartPolicy(random, START_RETRY_MS);
   let crashes = 0;
-  for (;;) {
+  for (let attempts = 1; ; attempts++) {
     const { helper, facts } = attempt();
     logins.begins(clock.nowMs());
     try {
@@ -66,11 +68,24 @@ export async function firstOpen(
       if (delayMs === undefined) throw new OpenFailure(thrown, voice.release());
       voice.release();
       voice.collect();
+      if (attempts === 1) note(reasonToRetry(thrown));
       await new Promise<void>((resolve) => {
         clock.after(delayMs, resolve);
       });
     }
   }
+}
+
+/** For whoever waits at the terminal. */
+function reasonToRetry(thrown: unknown): string {
+  if (!isRefusal(thrown)) {
+    return `${messageOf(thrown)}; it is started again, ${START_ATTEMPTS_MAX - 1} times at most`;
+  }
+  const { call, message, vixError } = thrown;
+  return (
+    `${call} failed with VixError ${vixError} (${message}), which may pass: it is tried again ` +
+    `for ${START_RETRY_MS / 1000} s`
+  );
 }
 
 /** Whether the helper ended on its own. SIGKILL is ours: a deadline, or a broken protocol. */

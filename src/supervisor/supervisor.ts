@@ -139,6 +139,7 @@ export class Supervisor implements SessionHost {
   async open(): Promise<SessionFacts> {
     invariant(this.#state === 'new', 'a supervisor is opened once');
     const { clock, errors, fileIdentity, log, logins, random, writeBack } = this.#options;
+    const note = this.note.bind(this);
     this.#voice.collect();
     const attempt = (): OpenAttempt => {
       const greeted = this.#greet();
@@ -148,7 +149,7 @@ export class Supervisor implements SessionHost {
     };
     try {
       const voice = this.#voice;
-      this.#facts = await firstOpen(attempt, { clock, errors, logins, random, voice });
+      this.#facts = await firstOpen(attempt, { clock, errors, logins, note, random, voice });
       this.#identity = { info: this.#facts.info, file: fileIdentity() };
     } catch (thrown) {
       this.#state = 'closed';

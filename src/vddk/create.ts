@@ -2,7 +2,7 @@
 // spelling, and what VixDiskLib_Create is told. Pure. The numbers are VixDiskLib's.
 import { SECTOR_BYTES } from '../base/limits.js';
 import { nearest } from './nearest.js';
-import { badValue, type Parse, parseChoice } from './values.js';
+import { badValue, type Parse, parseChoice, parseUint16 } from './values.js';
 
 /** create-type=. */
 export const CREATE_TYPES = {
@@ -50,7 +50,7 @@ export const parseAdapterType = parseChoice<number>(CREATE_ADAPTER_TYPES);
 
 /** A name, or the number itself: the library takes any. */
 export const parseHwVersion: Parse<number> = (text, key) => {
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 0xffff) return Number(text);
+  if (/^\d/.test(text)) return parseUint16(text, key);
   const names = Object.keys(CREATE_HW_VERSIONS) as [string, ...string[]];
   if (names.includes(text)) return parseChoice<number>(CREATE_HW_VERSIONS)(text, key);
   throw badValue(

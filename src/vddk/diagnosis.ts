@@ -114,10 +114,19 @@ export const SYMPTOMS: readonly Symptom[] = [
   },
   {
     id: 'missing-library',
-    pattern: /(lib[^ :/]+\.so[^ :]*): cannot open shared object file/,
+    pattern: /(?<!\S)(lib[^ :/]+\.so[^ :]*): cannot open shared object file/,
     example: 'libsqlite3.so.0: cannot open shared object file: No such file or directory',
     cause: (match) => `the library needs ${match[1] ?? ''}, which is not here`,
     remedy: (match) => `Install the package that has ${match[1] ?? ''}.`,
+  },
+  {
+    id: 'dangling-link',
+    pattern: /libvixDiskLib\.so\.\d+: cannot open shared object file: No such file/,
+    example:
+      '/opt/vddk/lib64/libvixDiskLib.so.8: cannot open shared object file: No such file or ' +
+      'directory',
+    cause: () => 'the library is a link to a file that is not there',
+    remedy: () => 'Unpack VDDK again, all of it, or name another directory with libdir=.',
   },
   {
     id: 'old-system',
@@ -135,12 +144,24 @@ export const SYMPTOMS: readonly Symptom[] = [
   },
 ];
 
-/** What `lines` tell, if one of them is known: by the order of the table, not of the lines. */
-export function diagnose(lines: readonly string[]): Diagnosis | undefined {
+/** What a rejected login means if it was by a cookie: the library says the same of both. */
+export const COOKIE_REJECTED: Diagnosis = {
+  id: 'cookie',
+  cause: 'the server does not take this cookie: its session has ended, or is of another server',
+  remedy: 'Log in anew and pass the new cookie, or give user= and password= instead of cookie=.',
+};
+
+/**
+ * What `lines` tell, if one of them is known: by the order of the table, not of the lines.
+ * `byCookie`: how the session is logged in.
+ */
+export function diagnose(lines: readonly string[], byCookie = false): Diagnosis | undefined {
   for (const { id, pattern, cause, remedy } of SYMPTOMS) {
     for (const line of lines) {
       const match = pattern.exec(line);
-      if (match) return { id, cause: cause(match), remedy: remedy(match) };
+      if (match === null) continue;
+      if (id === 'login' && byCookie) return COOKIE_REJECTED;
+      return { id, cause: cause(match), remedy: remedy(match) };
     }
   }
   return undefined;

@@ -2,7 +2,7 @@
 // what the library said. Pure; program/explain-open.ts calls it.
 // The rule: what happened, why, and what to do about it, in this order and once.
 import { VddkNbdError } from '../base/errors.js';
-import { diagnose, type Diagnosis } from './diagnosis.js';
+import { COOKIE_REJECTED, diagnose, type Diagnosis } from './diagnosis.js';
 import { type ServingErrorClass, VIX_ERRORS } from './vix-errors.js';
 
 /** A refused call, as the helper reports it. */
@@ -51,7 +51,16 @@ export interface RefusalContext {
   diagnosis?: Diagnosis | undefined;
   /** Whether the disk is on a server. */
   remote?: boolean;
+  /** Whether the login there is by a cookie. */
+  byCookie?: boolean;
 }
+
+const VIX_E_FAIL = 1;
+
+/** For VIX_E_FAIL of InitEx, where the library knows of no disk and no server yet. */
+const INIT_REMEDY =
+  'Check that libdir= is the directory that VDDK was unpacked to, and what config= names; -v ' +
+  'shows what the library says.';
 
 /** What the helper itself could not do, which has nothing to do with the disk. */
 function helperTrouble(kind: string, text: string): VddkNbdError {
@@ -91,19 +100,33 @@ function phrase(text: string): string {
   return text.trim().replace(/\.$/, '');
 }
 
+/** What the table says to do; `remote`: about a disk on a server. */
+function remedyOf({ call, vixError }: Refusal, remote: boolean): string | undefined {
+  const code = vixErrorCode(vixError);
+  const row = VIX_ERRORS[code];
+  if (call !== 'VixDiskLib_InitEx')
+    return remote ? (row?.remedyOnServer ?? row?.remedy) : row?.remedy;
+  return code === VIX_E_FAIL ? INIT_REMEDY : row?.remedy;
+}
+
 /** The error for a user of a call that the library or the helper refused. */
 export function explainRefusal(refusal: Refusal, context: RefusalContext = {}): VddkNbdError {
   if (refusal.helperError !== undefined) {
     return helperTrouble(refusal.helperError, refusal.message);
   }
-  const { diagnosis, libraryLine, remote = false } = context;
+  const { byCookie = false, libraryLine, remote = false } = context;
+  const isRejectedLogin = vixErrorPolicy.isRejectedLogin(refusal.vixError);
+  const diagnosis =
+    context.diagnosis ?? (byCookie && isRejectedLogin ? COOKIE_REJECTED : undefined);
   const row = VIX_ERRORS[vixErrorCode(refusal.vixError)];
   const name = vixErrorName(refusal.vixError);
   const said = diagnosis?.cause ?? libraryLine;
   const message = [`${refusal.call} failed with ${name}`, phrase(refusal.message)];
   if (said !== undefined) message.push(phrase(said));
-  const own = remote ? (row?.remedyOnServer ?? row?.remedy) : row?.remedy;
-  const remedy = diagnosis?.remedy ?? own ?? 'Run again with -v to see what the library says.';
+  const remedy =
+    diagnosis?.remedy ??
+    remedyOf(refusal, remote) ??
+    'Run again with -v to see what the library says.';
   return new VddkNbdError('VIX', message.filter((part) => part !== '').join(': '), {
     hint: remedy,
     details: {

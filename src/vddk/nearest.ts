@@ -21,14 +21,16 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length] ?? 0;
 }
 
-/** The one of `known` that takes the fewest edits; the first of equals. */
+/** The one of `known` that takes the fewest edits, in any case; the first of equals. */
 export function nearest<Name extends string>(
   name: string,
   known: readonly [Name, ...Name[]],
 ): Name {
+  const distance = (candidate: Name): number =>
+    editDistance(name.toLowerCase(), candidate.toLowerCase());
   let best = known[0];
   for (const candidate of known) {
-    if (editDistance(name, candidate) < editDistance(name, best)) best = candidate;
+    if (distance(candidate) < distance(best)) best = candidate;
   }
   return best;
 }

@@ -51,6 +51,8 @@ export interface ParameterRow<Value> {
   parse: Parse<Value>;
   /** Whether it makes the disk a remote one. */
   remote?: true;
+  /** Whether it is a secret, which may have any bytes. */
+  secret?: true;
 }
 
 /** Keeps the type of a row's value. */
@@ -155,6 +157,7 @@ export const PARAMETERS = {
       'this machine can see the arguments of programs.',
     parse: parseSecret,
     remote: true,
+    secret: true,
   }),
   cookie: row({
     group: 'remote',
@@ -166,6 +169,7 @@ export const PARAMETERS = {
       'password, and may be read in the same ways.',
     parse: parseSecret,
     remote: true,
+    secret: true,
   }),
   thumbprint: row({
     group: 'remote',
@@ -280,6 +284,9 @@ export const PARAMETERS = {
 
 export type ParameterKey = keyof typeof PARAMETERS;
 export const PARAMETER_KEYS = Object.keys(PARAMETERS) as [ParameterKey, ...ParameterKey[]];
+
+/** Those whose values are secret. */
+export const SECRET_KEYS = PARAMETER_KEYS.filter((key) => 'secret' in PARAMETERS[key]);
 
 /** What was given, by key. */
 export type ParameterValues = {

@@ -10,9 +10,10 @@ import {
   type ParameterKey,
   PARAMETERS,
   type ParameterValues,
+  SECRET_KEYS,
 } from './parameter-table.js';
 import type { SecretSource } from './secrets.js';
-import { TRANSPORT_MODES } from './values.js';
+import { requireUtf8, TRANSPORT_MODES } from './values.js';
 
 export type { Engine } from './parameter-table.js';
 
@@ -83,6 +84,7 @@ function parseValues(argv: readonly string[]): ParameterValues {
     if (values.has(key)) {
       throw new VddkNbdError('USAGE', `${key}= is given twice`, { hint: 'Give it once.' });
     }
+    if (!SECRET_KEYS.includes(key)) requireUtf8(text, key);
     values.set(key, PARAMETERS[key].parse(text, key));
   }
   return Object.fromEntries(values);

@@ -5,7 +5,7 @@ import { splitArgument } from './parameters.js';
 
 /**
  * The arguments in `text`: one a line; empty lines and those that begin with # are left out.
- * @throws VddkNbdError USAGE for a line that is not key=value.
+ * @throws VddkNbdError USAGE for a line that is not key=value, or that no argument could hold.
  */
 export function parseParamsFile(text: string, file: string): string[] {
   const parameters: string[] = [];
@@ -16,6 +16,11 @@ export function parseParamsFile(text: string, file: string): string[] {
       // Not the line itself: it may be a password.
       throw new VddkNbdError('USAGE', `line ${index + 1} of ${file} is not key=value`, {
         hint: 'One parameter a line; lines that begin with # are comments.',
+      });
+    }
+    if (parameter.includes('\0')) {
+      throw new VddkNbdError('USAGE', `there is a zero byte in line ${index + 1} of ${file}`, {
+        hint: 'Check that it is the right file.',
       });
     }
     parameters.push(parameter);

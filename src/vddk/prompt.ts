@@ -10,21 +10,31 @@ const BACKSPACE = 0x08;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const CTRL_U = 0x15;
+const CTRL_Z = 0x1a;
+const CTRL_BACKSLASH = 0x1c;
 const DELETE = 0x7f;
 
+/** Keys that send a signal wherever else one types. */
+const SIGNALS: ReadonlyMap<number, NodeJS.Signals> = new Map([
+  [CTRL_C, 'SIGINT'],
+  [CTRL_BACKSLASH, 'SIGQUIT'],
+  [CTRL_Z, 'SIGTSTP'],
+]);
+
+/** A stop has reached all our threads by then; this time is over when we are continued. */
+const STOP_MS = 100;
+
 /** The line that is typed, byte by byte. */
-export class SecretLine {
+class SecretLine {
   #bytes: number[] = [];
 
-  /** What `byte` ends, if it ends anything. */
-  type(byte: number): 'end' | 'interrupt' | undefined {
+  /** Returns what `byte` asks for, if it is more than a character. */
+  type(byte: number): 'end' | NodeJS.Signals | undefined {
     switch (byte) {
       case NEWLINE:
       case RETURN:
       case CTRL_D:
         return 'end';
-      case CTRL_C:
-        return 'interrupt';
       case BACKSPACE:
       case DELETE:
         // A character of UTF-8 ends with any number of bytes of the form 10xxxxxx.
@@ -35,8 +45,9 @@ export class SecretLine {
         this.#bytes = [];
         return undefined;
       default:
-        this.#bytes.push(byte);
-        return undefined;
+        if (SIGNALS.has(byte)) this.#bytes = [];
+        else this.#bytes.push(byte);
+        return SIGNALS.get(byte);
     }
   }
 
@@ -45,49 +56,69 @@ export class SecretLine {
   }
 }
 
-function openTerminal(): { fd: number; stream: ReadStream } {
+interface Terminal {
+  fd: number;
+  stream: ReadStream;
+}
+
+function openTerminal(key: string): Terminal {
   try {
     const fd = openSync('/dev/tty', 'r+');
     return { fd, stream: new ReadStream(fd) };
   } catch (error) {
-    throw new VddkNbdError('START', 'there is no terminal to ask for the password at', {
-      hint: 'Use password=+FILE or password=-FD.',
+    throw new VddkNbdError('START', `there is no terminal to ask for the ${key} at`, {
+      hint: `Use ${key}=+FILE or ${key}=-FD.`,
       cause: error,
     });
   }
 }
 
+function ask({ fd, stream }: Terminal, key: string): void {
+  stream.setRawMode(true);
+  writeSync(fd, `${key}: `);
+}
+
+function restore({ fd, stream }: Terminal): void {
+  stream.setRawMode(false);
+  writeSync(fd, '\n');
+}
+
 /**
- * Shows `question`, and resolves with what is typed up to the end of the line.
- * Ctrl-C ends the program as it does elsewhere.
+ * Asks for the secret of `key`, and resolves with what is typed up to the end of the line. The keys
+ * for signals send them to all that was started with us, and make void what was typed before, as
+ * they do elsewhere; after a stop it asks anew.
  * @throws VddkNbdError START without a terminal.
  */
-export async function promptSecret(question: string): Promise<Buffer> {
-  const { fd, stream } = openTerminal();
+export async function promptSecret(key: string): Promise<Buffer> {
+  const terminal = openTerminal(key);
+  const { stream } = terminal;
   const line = new SecretLine();
-  stream.setRawMode(true);
+  let again: NodeJS.Timeout | undefined;
   try {
-    writeSync(fd, question);
-    const ended = await new Promise<'end' | 'interrupt'>((resolve, reject) => {
+    ask(terminal, key);
+    await new Promise<void>((resolve, reject) => {
       stream.once('error', reject);
-      stream.once('end', () => {
-        resolve('end');
-      });
+      stream.once('end', resolve);
       stream.on('data', (chunk: Buffer) => {
         for (const byte of chunk) {
-          const end = line.type(byte);
-          if (end === undefined) continue;
+          const wish = line.type(byte);
+          if (wish === undefined) continue;
+          if (wish !== 'end') {
+            restore(terminal);
+            process.kill(0, wish);
+            if (wish === 'SIGTSTP') again = setTimeout(ask, STOP_MS, terminal, key);
+            return;
+          }
           stream.pause();
-          resolve(end);
+          resolve();
           return;
         }
       });
     });
-    stream.setRawMode(false);
-    writeSync(fd, '\n');
-    if (ended === 'interrupt') process.kill(process.pid, 'SIGINT');
+    restore(terminal);
     return line.bytes;
   } finally {
+    clearTimeout(again);
     stream.setRawMode(false);
     stream.destroy();
   }

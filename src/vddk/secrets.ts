@@ -1,10 +1,12 @@
 // Where a password or cookie comes from, and reading it: given literally, asked for, or from a
 // file or an open file descriptor. Called once, before anything is started.
 // The rule: a secret is a Buffer with whatever bytes it has, and goes into no message.
-import { closeSync, fstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { messageOf, VddkNbdError } from '../base/errors.js';
 import { SECRET_BYTES_MAX } from '../base/limits.js';
-import { badValue, type Parse } from './values.js';
+import { bytesOf } from '../base/raw-text.js';
+import { readUpTo } from '../base/read-up-to.js';
+import { badValue, type Parse, requireUtf8 } from './values.js';
 
 /** What the value of password= or cookie= says. */
 export type SecretSource =
@@ -17,10 +19,10 @@ export type SecretSource =
 export const parseSecret: Parse<SecretSource> = (text, key) => {
   if (text === '-') return { kind: 'prompt' };
   if (text.startsWith('+')) {
-    if (text.length > 1) return { kind: 'file', path: text.slice(1) };
+    if (text.length > 1) return { kind: 'file', path: requireUtf8(text.slice(1), key) };
     throw badValue(key, "'+' lacks a file name", `Write ${key}=+FILE.`);
   }
-  if (!text.startsWith('-')) return { kind: 'literal', bytes: Buffer.from(text) };
+  if (!text.startsWith('-')) return { kind: 'literal', bytes: bytesOf(text) };
   if (!/^-\d{1,9}$/.test(text)) {
     throw badValue(
       key,
@@ -37,23 +39,12 @@ export const parseSecret: Parse<SecretSource> = (text, key) => {
   );
 };
 
-/** Everything up to the end of `fd`; at most SECRET_BYTES_MAX and one more. */
-function readAll(fd: number): Buffer {
-  const buffer = Buffer.alloc(SECRET_BYTES_MAX + 2);
-  let length = 0;
-  while (length < buffer.length) {
-    const count = readSync(fd, buffer, length, buffer.length - length, null);
-    if (count === 0) break;
-    length += count;
-  }
-  return buffer.subarray(0, length);
-}
-
 /** Reads and closes `fd`, which is `name` in messages; one newline at the end is not part of it. */
 function readFrom(fd: number, name: string, key: string): Buffer {
   let bytes: Buffer;
   try {
-    bytes = readAll(fd);
+    // With its newline.
+    bytes = readUpTo(fd, SECRET_BYTES_MAX + 1);
   } catch (error) {
     throw new VddkNbdError('START', `${key}=: ${name} can't be read: ${messageOf(error)}`, {
       hint: 'Check what it is, and its permissions.',
@@ -92,12 +83,24 @@ function linkOf(fd: number | string): string {
   }
 }
 
-/** Whether `fd` was opened for us: Node's own are event queues, and both ends of pipes. */
+const O_ACCMODE = 0o3;
+
+/** Whether something can be written to `fd`. */
+function isWritable(fd: string): boolean {
+  const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
+  return (parseInt(flags ?? '', 8) & O_ACCMODE) !== 0;
+}
+
+/**
+ * Whether `fd` was opened for us: Node's own are event queues, and both ends of pipes. A pipe that
+ * others fill may be open here by several numbers, as bash leaves that of <(command).
+ */
 function isInherited(fd: number): boolean {
   const link = linkOf(fd);
   if (link === '' || link.startsWith('anon_inode:')) return false;
+  if (!link.startsWith('pipe:')) return true;
   const ends = readdirSync('/proc/self/fd').filter((other) => linkOf(other) === link);
-  return !link.startsWith('pipe:') || ends.length === 1;
+  return !ends.some(isWritable);
 }
 
 function readDescriptor(fd: number, key: string): Buffer {
@@ -111,8 +114,8 @@ function readDescriptor(fd: number, key: string): Buffer {
 
 /** What reading a secret needs of its surroundings. */
 export interface SecretReader {
-  /** Asks at the terminal. */
-  prompt: (question: string) => Promise<Buffer>;
+  /** Asks for the secret of `key` at the terminal. */
+  prompt: (key: string) => Promise<Buffer>;
   warn: (text: string) => void;
 }
 
@@ -131,7 +134,7 @@ export async function readSecret(
       bytes = source.bytes;
       break;
     case 'prompt':
-      bytes = await reader.prompt(`${key}: `);
+      bytes = await reader.prompt(key);
       break;
     case 'file':
       bytes = readFile(source.path, key, reader.warn);

@@ -4,6 +4,7 @@
 import { isIPv6 } from 'node:net';
 import { VddkNbdError } from '../base/errors.js';
 import { SECTOR_BYTES } from '../base/limits.js';
+import { hasRawBytes } from '../base/raw-text.js';
 import { nearest } from './nearest.js';
 
 /** Reads the text of the parameter `key`; throws VddkNbdError USAGE. */
@@ -12,6 +13,16 @@ export type Parse<Value> = (text: string, key: string) => Value;
 /** The error for a value that can't be right. */
 export function badValue(key: string, problem: string, hint: string): VddkNbdError {
   return new VddkNbdError('USAGE', `${key}=: ${problem}`, { hint });
+}
+
+/** `text`, if it is UTF-8: node can't name files in anything else, nor does a server know it. */
+export function requireUtf8(text: string, key: string): string {
+  if (!hasRawBytes(text)) return text;
+  throw badValue(
+    key,
+    `'${text}' is not UTF-8`,
+    'Write it in UTF-8; a file can be named by a symbolic link whose name is.',
+  );
 }
 
 /** Any text but the empty one. */

@@ -1,5 +1,5 @@
 // dump-plugin as scripts read it, and nbdkit's debug flags.
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { must, REPO, run, RUN, runServe, shortDir } from '../lib/serve.js';
@@ -39,6 +39,28 @@ t.test('without one', async (t) => {
   t.match(builtin, { exitCode: 0, stdout: /^vddk_dll=.*builtin/m });
 });
 
+t.test('parameters, as serve takes them', async (t) => {
+  const dir = shortDir(t);
+  const params = path.join(dir, 'params');
+  writeFileSync(params, `${LIBDIR}\n`);
+  for (const args of [
+    ['dump-plugin', '--params', params],
+    ['serve', '--dump-plugin', '--params', params],
+  ]) {
+    t.match(await run(RUN, args), { exitCode: 0, stdout: /^vddk_dll=.*fault/m }, args.join(' '));
+  }
+  for (const [key, value] of [
+    ['config', '/nonexistent'],
+    ['libdir', '/nonexistent'],
+  ]) {
+    t.match(await run(RUN, ['dump-plugin', `${key}=${value}`]), {
+      exitCode: 1,
+      stdout: '',
+      stderr: `error: ${key}=${value}: there is no such file or directory. Check the path.`,
+    });
+  }
+});
+
 t.test('debug flags', async (t) => {
   const served = ['-r', '-v', '-U', '-', '--run', 'true', LIBDIR, path.join(REPO, 'package.json')];
   const info = await runServe(['-D', 'vddk.diskinfo=1', '-D', 'nbdkit.x.y=0', ...served]);
@@ -68,7 +90,9 @@ t.test('libraries that are none', async (t) => {
     stderr: /not VDDK: it lacks VixDiskLib_InitEx, VixDiskLib_Exit,[^\n]*\. Use VDDK 5\.1\.1/,
   });
 
-  await must('gcc', ['-shared', '-fPIC', '-o', at('libfriend.so.3'), at('empty.c')]);
+  // Named as VDDK names its friends: without a path.
+  const named = '-Wl,-soname,libfriend.so.3';
+  await must('gcc', ['-shared', '-fPIC', named, '-o', at('libfriend.so.3'), at('empty.c')]);
   await library(9, '-Wl,--no-as-needed', at('libfriend.so.3'));
   rmSync(at('libfriend.so.3'));
   writeFileSync(at('libvixDiskLib.so.8'), 'junk');
@@ -76,8 +100,13 @@ t.test('libraries that are none', async (t) => {
   const broken = await run(RUN, ['dump-plugin', `libdir=${dir}`]);
   t.match(broken, {
     exitCode: 1,
-    stderr: /libfriend\.so\.3: cannot open[^\n]*; \S*so\.8: file too short\. Install the package/,
+    stderr:
+      /so\.9: libfriend\.so\.3: cannot open[^\n]*; \S*so\.8: file too short\. Install the pack/,
   });
+  symlinkSync(at('gone'), at('libvixDiskLib.so.5'));
+  for (const name of ['libvixDiskLib.so.8', 'libvixDiskLib.so.9']) rmSync(at(name));
+  const dangling = await run(RUN, ['dump-plugin', `libdir=${dir}`]);
+  t.match(dangling, { exitCode: 1, stderr: /so\.5: cannot open[^\n]*\. Unpack VDDK again/ });
 });
 
 t.test('where a library is found', async (t) => {
@@ -90,6 +119,11 @@ t.test('where a library is found', async (t) => {
     const { stdout } = await run(RUN, ['dump-plugin'], { env });
     t.match(stdout, `vddk_dll=${found}/lib64/libvixDiskLib.so.9`, Object.keys(env).join());
   }
+  const elsewhere = { VDDK_LIBDIR: '/usr/share', LD_LIBRARY_PATH: path.join(found, 'lib64') };
+  t.match(await run(RUN, ['dump-plugin'], { env: elsewhere }), {
+    stdout: `vddk_dll=${found}/lib64/libvixDiskLib.so.9`,
+    stderr: /^vddk-nbd: warning: VDDK_LIBDIR is \/usr\/share, but there is no libvixDiskLib[^\n]*$/,
+  });
   const env = { VDDK_LIBDIR: found };
   const named = await run(RUN, ['dump-plugin', `libdir=${path.join(REPO, 'build/fault-67')}`], {
     env,

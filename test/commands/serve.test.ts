@@ -56,7 +56,10 @@ t.test('the manifest is of this command', (t) => {
 });
 
 t.test('version, and a command that does not exist', async (t) => {
-  t.match(await run(RUN, ['--version']), { exitCode: 0, stdout: /^vddk-nbd\/\d+\.\d+\.\d+ / });
+  const version = { exitCode: 0, stdout: /^vddk-nbd\/\d+\.\d+\.\d+ [^\n]*$/, stderr: /^$/ };
+  for (const args of [['--version'], ['serve', '--version'], ['serve', '-r', '-V']]) {
+    t.match(await run(RUN, args), version, args.join(' '));
+  }
   const unknown = await run(RUN, ['sevre']);
   t.match(unknown, { exitCode: 1, stderr: /^vddk-nbd: error: command sevre not found\. .*$/ });
   const unheard = await run('sh', ['-c', '"$0" serve --help >/dev/full', RUN]);

@@ -37,6 +37,14 @@ t.test('parameters and flags', async (t) => {
   t.match(await refusal(['/a', '--memory', '1M']), error(/--memory/));
   t.match(await refusal(['/a', '--shutdown-timeout', '1d']), error(/'1d' is not a duration\. /));
   t.match(await refusal(['/a', '-i', '0.0.0.0']), error(/--insecure/));
+  t.match(
+    await refusal(['create=true', 'create-size=1M', '--export', 'new=/no/such/new.vmdk']),
+    error(/create=true creates the disk of file=, which is not given\. Name the new disk/),
+  );
+  t.match(await refusal(['--params=']), error(/--params is empty\. Give it a value/));
+  t.match(await refusal(['--params', '/dev/zero']), error(/more than 1048576 bytes\. Check/));
+  const raw = ['-c', `"$0" serve "$(printf '/vm/\\377.vmdk')"`, RUN];
+  t.match(await run('sh', raw), { exitCode: 1, stderr: /is not UTF-8\. .*symbolic link/ });
 });
 
 t.test('contents', async (t) => {

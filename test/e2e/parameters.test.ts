@@ -188,7 +188,10 @@ const ROWS: Record<ParameterKey, Row> = {
     run: 'create',
     value: 'esx65',
     reaches: 'Create.hwVersion=13',
-    bad: [['65536', /A number from 0 to 65535/]],
+    bad: [
+      ['65536', /not a number from 0 to 65535/],
+      ['esx-65', /Did you mean create-hwversion=esx65\? A number/],
+    ],
   },
   vimapiver: { run: 'remote', value: '', reaches: 'ConnectEx.credType=1', bad: [] },
 };

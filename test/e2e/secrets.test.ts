@@ -1,8 +1,10 @@
 // Passwords and cookies: every way to give one, and that they are nowhere to be found afterwards:
 // arguments, environment, log, messages, core files.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import path from 'node:path';
-import t from 'tap';
+import { execa } from 'execa';
+import t, { type Test } from 'tap';
 import {
   childrenOf,
   eventually,
@@ -70,9 +72,28 @@ t.test('messages about a refused login', async (t) => {
   const ended = await runServe(['-v', `password=${wrong}`, ...DISK], { env: setUp(dir) });
   t.match(ended, { exitCode: 1, stderr: /Check user= and password=/ });
   t.notMatch(ended.stderr, wrong);
-  const mistyped = await runServe([...DISK, `pasword=${wrong}`]);
-  t.match(mistyped.stderr, /unknown parameter 'pasword'\. Did you mean password=/);
-  t.notMatch(mistyped.stderr, wrong);
+  const stale = await runServe([`cookie=${wrong}`, ...DISK], { env: setUp(dir) });
+  t.match(stale, { exitCode: 1, stderr: /does not take this cookie.*\. Log in anew/ });
+  t.notMatch(stale.stderr, wrong);
+});
+
+t.test('messages about a mistyped parameter or flag', async (t) => {
+  const wrong = 'wrong horse-battery';
+  for (const [args, message] of [
+    [[`pasword=${wrong}`], /unknown parameter 'pasword'\. Did you mean password=/],
+    [[`PASSWORD=${wrong}`], /unknown parameter 'PASSWORD'\. Did you mean password=/],
+    [[`--password=${wrong}`], /Nonexistent flag: --password=\*\*\*\./],
+    [[`-cookie=${wrong}`, '--no-such'], /Nonexistent flags: -cookie=\*\*\*, --no-such\./],
+    [[`-password=${wrong}`], /an integer but received: assword=\*\*\*\./],
+  ] as const) {
+    for (const env of [{}, { DEBUG: 'vddk-nbd' }]) {
+      const ended = await runServe([...DISK, ...args], { env });
+      t.match(ended, { exitCode: 1, stderr: message });
+      t.notMatch(ended.stderr, /wrong|horse/);
+    }
+  }
+  const command = await run(RUN, [`password=${wrong}`]);
+  t.match(command, { exitCode: 1, stderr: /command password=\*\*\* not found/ });
 });
 
 t.test('a file, a descriptor, a file of parameters', async (t) => {
@@ -92,29 +113,87 @@ t.test('a file, a descriptor, a file of parameters', async (t) => {
   const byFd = await run('sh', [...shell, 'password=-3', ...DISK, ...served], { env });
   t.match(byFd, { exitCode: 0, stderr: quiet });
   t.match((await runServe(['password=-9', ...DISK])).stderr, /file descriptor 9 is not open/);
+  const piped = `exec 8< <(cat ${file}) 9<&8; exec "$0" "$@"`;
+  const byPipe = await run('bash', ['-c', piped, RUN, 'serve', 'password=-9', ...DISK, ...served], {
+    env,
+  });
+  t.match(byPipe, { exitCode: 0, stderr: quiet }, 'a pipe that has two numbers');
   t.match((await runServe([`password=+${dir}/none`, ...DISK])).stderr, /ENOENT/);
 });
 
-t.test('at the terminal', async (t) => {
+t.test('any bytes, however they are given', async (t) => {
   const dir = shortDir(t);
-  const env = { ...setUp(dir), RUN, PATH: process.env['PATH'] };
-  const log = path.join(dir, 'log');
-  const command = ['serve', 'password=-', ...DISK, '--run', 'echo served']
+  const env = setUp(dir);
+  const odd = Buffer.from('p\xff\xc3 \xe4w', 'latin1');
+  const account = Buffer.concat([Buffer.from('user=me\npassword='), odd, Buffer.from('\n')]);
+  const disk = `[ds] a.vmdk=${dir}/disk.img\n`;
+  writeFileSync(path.join(dir, 'server'), Buffer.concat([account, Buffer.from(disk)]));
+  const params = path.join(dir, 'params');
+  writeFileSync(params, account, { mode: 0o600 });
+  const served = DISK.filter((argument) => argument !== 'user=me').concat('--run', 'true');
+  const byFile = await runServe(['--params', params, ...served], { env });
+  t.match(byFile, { exitCode: 0 }, 'in a file of parameters');
+  const literal = ['-c', `"$0" serve user=me "$(tail -n 1 ${params})" "$@"`, RUN, ...served];
+  t.match(await run('sh', literal, { env }), { exitCode: 0 }, 'as an argument');
+});
+
+/** A session at a terminal of its own, whose keyboard is ours. */
+async function atTerminal(
+  t: Test,
+  session: string,
+  env: NodeJS.ProcessEnv,
+  keysByPrompt: readonly string[],
+): Promise<string> {
+  const script = execa('script', ['-qefc', session, path.join(shortDir(t), 'log')], {
+    env,
+    reject: false,
+    timeout: 120_000,
+  });
+  let screen = '';
+  script.stdout.on('data', (chunk: Buffer) => (screen += chunk.toString()));
+  for (const [n, keys] of keysByPrompt.entries()) {
+    await eventually(`prompt ${n}`, () => screen.split('password: ').length > n + 1);
+    script.stdin.write(keys);
+  }
+  await script;
+  return screen;
+}
+
+t.test('at the terminal', async (t) => {
+  const env = { ...setUp(shortDir(t)), PATH: process.env['PATH'] };
+  const command = [RUN, 'serve', 'password=-', ...DISK, '--run', 'echo served']
     .map((word) => `'${word}'`)
     .join(' ');
-  // A terminal of its own, whose keyboard is our pipe; one character too many is taken back.
-  const typed = async (keys: string): Promise<string> => {
-    const session = `stty; ${RUN} ${command}; stty`;
-    const script = `(sleep 2; printf '${keys}') | script -qefc "${session}" ${log}`;
-    return (await run('sh', ['-c', script], { env })).stdout;
-  };
-  const screen = await typed(`${PASSWORD}x\\177\\r`);
-  t.match(screen, /password: \s*\n[^]*served/);
+  const session = `${command}; echo status $?; stty`;
+  const screen = await atTerminal(t, session, env, [`${PASSWORD}x\x7f\r`]);
+  t.match(screen, /password: \s*\n[^]*served[^]*status 0/, 'one character too many is taken back');
   t.notOk(tells(screen), 'nothing is shown');
-  t.notMatch(screen.slice(screen.indexOf('served')), /-echo\b/, 'the terminal is as it was');
-  const interrupted = await typed('abc\\003');
-  t.match(interrupted, /password: /);
-  t.notMatch(interrupted, /served|-echo\b/);
-  const none = await must('setsid', ['-w', 'sh', '-c', `${RUN} ${command} 2>&1 || true`], { env });
+  t.notMatch(screen, /-echo\b/, 'the terminal is as it was');
+
+  // The shell of the session gets the signal too, and heeds it when its command has ended.
+  for (const [key, name] of [
+    ['\x03', 'SIGINT'],
+    ['\x1c', 'SIGQUIT'],
+  ] as const) {
+    const heedless = `trap : INT QUIT; ${session}`;
+    const ended = await atTerminal(t, `bash -c "${heedless.replaceAll('$', '\\$')}"`, env, [
+      `abc${key}`,
+    ]);
+    t.match(ended, `status ${128 + constants.signals[name]}`, name);
+    t.notMatch(ended, /served|-echo\b/);
+  }
+
+  const stopped = `${command}; echo status $?; stty; fg`;
+  const resumed = await atTerminal(t, `bash -mc "${stopped.replaceAll('$', '\\$')}"`, env, [
+    'abc\x1a',
+    `${PASSWORD}\r`,
+  ]);
+  t.match(resumed, /password: [^]*status 148[^]*password: \s*\n[^]*served/, 'stopped, asked again');
+  t.notMatch(resumed, /-echo\b/, 'the shell had its terminal as it was');
+
+  const none = await must('setsid', ['-w', 'sh', '-c', `${command} 2>&1 || true`], { env });
   t.match(none, /there is no terminal to ask for the password at\. Use password=\+FILE/);
+  const cookie = command.replace('password=-', 'cookie=-');
+  const noCookie = await must('setsid', ['-w', 'sh', '-c', `${cookie} 2>&1 || true`], { env });
+  t.match(noCookie, /there is no terminal to ask for the cookie at\. Use cookie=\+FILE/);
 });

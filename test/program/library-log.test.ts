@@ -5,11 +5,11 @@ import { createLog } from '../../src/base/log.js';
 import type { HelperEvent, HelperLogLevel } from '../../src/helper/protocol.js';
 import { LibraryLog } from '../../src/program/library-log.js';
 
-function listening(verbose: boolean) {
+function listening(verbose: boolean, byCookie = false) {
   const lines: string[] = [];
   const passed: HelperEvent[] = [];
   const log = createLog({ write: (line) => lines.push(line), verbose });
-  const library = new LibraryLog({ name: '/vm/a.vmdk', log });
+  const library = new LibraryLog({ name: '/vm/a.vmdk', byCookie, log });
   const listener = library.listener({ event: (it) => passed.push(it) });
   const say = (level: HelperLogLevel, text: string): HelperEvent | undefined => {
     listener.event({ name: 'log', level, text, dropped: 0 });
@@ -61,6 +61,22 @@ t.test('the reason of a failure, whatever else is said', (t) => {
   });
   t.equal(library.lastWarning, 'the last words');
   t.same(lines, [], 'nothing is told twice');
+  t.end();
+});
+
+t.test('a login is explained by how it was made', (t) => {
+  const line = 'VixDiskLibVim: Cannot complete login due to an incorrect user name or password.';
+  for (const [byCookie, id] of [
+    [true, 'cookie'],
+    [false, 'login'],
+  ] as const) {
+    const { library, lines, say } = listening(false, byCookie);
+    say('warning', line);
+    t.equal(library.diagnosis()?.id, id);
+    library.opened();
+    say('warning', line);
+    t.match(lines[0], byCookie ? /Log in anew/ : /Check user=/);
+  }
   t.end();
 });
 

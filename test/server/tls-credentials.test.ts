@@ -40,7 +40,9 @@ t.test('what is no key is refused by its line, and never shown', (t) => {
 t.test('files', (t) => {
   const dir = t.testdir({ keys: `alice:${KEY}\n`, big: 'x'.repeat(TLS_FILE_BYTES_MAX + 1) });
   t.equal(readPreSharedKeys(`${dir}/keys`).size, 1);
-  t.throws(() => readPreSharedKeys(`${dir}/big`), { code: 'START', message: /too large/ });
+  for (const file of [`${dir}/big`, '/dev/zero']) {
+    t.throws(() => readPreSharedKeys(file), { code: 'START', message: /too large/ }, file);
+  }
   t.throws(() => readCertificates(dir, false), { message: /server-cert\.pem/ });
   t.throws(() => readCertificates(dir, true), { message: /ca-cert\.pem/ });
   t.end();

@@ -35,7 +35,15 @@ function setUp(plan: (n: number) => SimOptions, logins = new Logins()) {
     });
     return { helper, facts };
   };
-  const options = { clock, errors: vixErrorPolicy, logins, random: () => 1, voice };
+  const notes: string[] = [];
+  const options = {
+    clock,
+    errors: vixErrorPolicy,
+    logins,
+    note: (text: string) => notes.push(text),
+    random: () => 1,
+    voice,
+  };
   const outcome: { facts?: unknown; failure?: unknown } = {};
   void firstOpen(attempt, options).then(
     (facts) => (outcome.facts = facts),
@@ -44,7 +52,7 @@ function setUp(plan: (n: number) => SimOptions, logins = new Logins()) {
   /** What it rejected with. */
   const failure = (): OpenFailure | undefined =>
     outcome.failure instanceof OpenFailure ? outcome.failure : undefined;
-  return { clock, helpers, outcome, failure };
+  return { clock, helpers, notes, outcome, failure };
 }
 
 t.test('the first helper that gets there is it', async (t) => {
@@ -55,13 +63,14 @@ t.test('the first helper that gets there is it', async (t) => {
 });
 
 t.test('what the user must mend is told at once, with the words of the library', async (t) => {
-  const { clock, helpers, failure } = setUp(() => ({ refuse: { OPEN: FILE_NOT_FOUND } }));
+  const { clock, helpers, notes, failure } = setUp(() => ({ refuse: { OPEN: FILE_NOT_FOUND } }));
   helpers[0]?.listener.event({ name: 'log', level: 'warning', text: 'no such file', dropped: 0 });
   await clock.pass(0);
   t.same(failure()?.libraryLines, ['no such file']);
   t.ok(failure()?.cause instanceof HelperCallError);
   t.ok(helpers[0]?.killedFor);
   t.equal(helpers.length, 1);
+  t.same(notes, []);
 });
 
 t.test('a crash is tried again, so often and no more', async (t) => {
@@ -80,11 +89,12 @@ t.test('a crash is tried again, so often and no more', async (t) => {
   t.equal(clock.pendingTimers, 0);
 });
 
-t.test('a crash that does not come again is not seen', async (t) => {
-  const { clock, helpers, outcome } = setUp((n) => (n === 0 ? { ignore: ['OPEN'] } : {}));
+t.test('a crash that does not come again is only told', async (t) => {
+  const { clock, helpers, notes, outcome } = setUp((n) => (n === 0 ? { ignore: ['OPEN'] } : {}));
   helpers[0]?.die('was killed by SIGABRT', 'SIGABRT');
   await clock.pass(0);
   t.ok(outcome.facts);
+  t.match(notes, [/SIGABRT; it is started again, 3 times at most$/]);
 });
 
 t.test('our own kill is no crash, nor is a helper that finds our frames wrong', async (t) => {
@@ -110,8 +120,12 @@ t.test('our own kill is no crash, nor is a helper that finds our frames wrong', 
 });
 
 t.test('a host that is just restarting is asked again for a while', async (t) => {
-  const { clock, helpers, failure } = setUp(() => ({ refuse: { OPEN: SERVER_NOT_AVAILABLE } }));
+  const { clock, helpers, notes, failure } = setUp(() => ({
+    refuse: { OPEN: SERVER_NOT_AVAILABLE },
+  }));
   await clock.pass(START_RETRY_MS / 2);
+  const line = /failed with VixError 14015 .*which may pass: it is tried again for 20 s$/;
+  t.match(notes, [line], 'once');
   t.equal(failure(), undefined);
   t.ok(helpers.length > 2, `${helpers.length} attempts`);
   await clock.pass(START_RETRY_MS);

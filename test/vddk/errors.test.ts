@@ -1,5 +1,6 @@
 // Refusals of the library and of the helper in a user's words.
 import t from 'tap';
+import { diagnose } from '../../src/vddk/diagnosis.js';
 import {
   explainRefusal,
   vixErrorPolicy,
@@ -33,6 +34,50 @@ t.test('a refusal of the library', (t) => {
     /in use\.?: held by process 7$/,
   );
   t.match(explainRefusal({ ...refusal, vixError: 64999 }).hint, /-v/);
+  t.end();
+});
+
+t.test('a login by a cookie', (t) => {
+  const rejected = {
+    call: 'VixDiskLib_Open',
+    vixError: 35,
+    message: 'Insufficient permissions',
+    helperError: undefined,
+  };
+  const lines = ['Cannot complete login due to an incorrect user name or password.'];
+  for (const diagnosis of [diagnose(lines, true), undefined]) {
+    const { details, hint, message } = explainRefusal(rejected, {
+      byCookie: true,
+      diagnosis,
+      remote: true,
+    });
+    t.match(message, /does not take this cookie/);
+    t.match(hint, /^Log in anew and pass the new cookie/);
+    t.match(details, { diagnosis: 'cookie' });
+  }
+  t.match(explainRefusal(rejected, { remote: true }).hint, /^Check user= and password=/);
+  t.match(diagnose(lines)?.remedy, /^Check user= and password=/);
+  t.match(diagnose(['Host is in maintenance mode'], true), { id: 'maintenance-mode' });
+  t.end();
+});
+
+t.test('the library itself refuses, before it knows of a disk', (t) => {
+  const refusal = { vixError: 1, message: 'Unknown error', helperError: undefined };
+  const remote = { remote: true };
+  const initialised = explainRefusal({ ...refusal, call: 'VixDiskLib_InitEx' }, remote);
+  t.match(initialised.hint, /^Check that libdir= .*config=/);
+  t.match(explainRefusal({ ...refusal, call: 'VixDiskLib_Open' }, remote).hint, /thumbprint=/);
+  const full = { ...refusal, vixError: 2, call: 'VixDiskLib_InitEx' };
+  t.match(explainRefusal(full, remote).hint, /^Free memory/);
+  t.end();
+});
+
+t.test('a library that is a link to nowhere, or lacks another', (t) => {
+  const load = (message: string) =>
+    explainRefusal({ call: '', vixError: 1, message, helperError: 'load' }).hint;
+  const missing = 'cannot open shared object file: No such file or directory';
+  t.match(load(`/v/lib64/libvixDiskLib.so.8: ${missing}`), /^Unpack VDDK again/);
+  t.match(load(`/v/lib64/libvixDiskLib.so.8: libfoo.so.1: ${missing}`), /that has libfoo\.so\.1/);
   t.end();
 });
 

@@ -1,4 +1,5 @@
 // The choice of a library: which files are candidates, in which order, and what InitEx is told.
+import { mkdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { VddkNbdError } from '../../src/base/errors.js';
@@ -24,6 +25,55 @@ t.test('three forms of a libdir', (t) => {
   t.same(librariesIn(flat), { candidates: [path.join(flat, `${LIB}.7`)], libdir: flat });
   t.equal(librariesIn(path.join(dir, 'empty')), undefined);
   t.equal(librariesIn(path.join(dir, 'missing')), undefined);
+  t.end();
+});
+
+t.test('links to a distribution', (t) => {
+  const dir = t.testdir({ distrib: { lib64: { [`${LIB}.8`]: '' } }, collected: {}, empty: {} });
+  const at = (name: string): string => path.join(dir, name);
+  symlinkSync(at('distrib/lib64'), at('vddk'));
+  symlinkSync(at(`distrib/lib64/${LIB}.8`), at(`collected/${LIB}.8`));
+  symlinkSync(at('distrib'), at('top'));
+  t.same(librariesIn(at('vddk')), { candidates: [at(`vddk/${LIB}.8`)], libdir: at('distrib') });
+  t.same(librariesIn(at('top'))?.libdir, at('top'));
+  t.same(librariesIn(at('top/lib64'))?.libdir, at('top'));
+  t.equal(librariesIn(at('collected'))?.libdir, at('distrib'));
+  symlinkSync(at('gone'), at(`empty/${LIB}.9`));
+  const dangling = { candidates: [at(`empty/${LIB}.9`)], libdir: at('empty') };
+  t.same(librariesIn(at('empty')), dangling, 'the linker shall say what is wrong with it');
+  t.end();
+});
+
+t.test('what is passed over is told', (t) => {
+  const dir = t.testdir({
+    builtin: { lib64: { [`${LIB}.8`]: '' } },
+    usual: { lib64: { [`${LIB}.7`]: '' } },
+    empty: {},
+  });
+  const at = (name: string): string => path.join(dir, name);
+  mkdirSync(at('dangling/lib64'), { recursive: true });
+  symlinkSync(at('gone'), at(`dangling/lib64/${LIB}.9`));
+  const find = (change: Partial<LibrarySearch>) =>
+    findLibraries({
+      engine: 'auto',
+      libdir: undefined,
+      environmentLibdir: undefined,
+      ldLibraryPath: undefined,
+      builtinDir: at('builtin'),
+      usualLibdirs: [at('usual')],
+      ...change,
+    });
+  t.same(find({}).passedOver, []);
+  const wrong = { environmentLibdir: at('empty') };
+  const isEmpty = /^VDDK_LIBDIR is .*empty, but there is no libvixDiskLib/;
+  t.match(find(wrong), { libdir: at('usual'), passedOver: [isEmpty] });
+  const nowhere = { ...wrong, usualLibdirs: [at('dangling'), at('empty')] };
+  const isDangling = /libvixDiskLib\.so\.9: a link to a file that is not there$/;
+  t.match(find(nowhere), { engine: 'builtin', passedOver: [isEmpty, isDangling] });
+  t.throws(() => find({ ...nowhere, engine: 'vddk' }), {
+    message: /^VDDK was not found in .*; VDDK_LIBDIR is .*; .*a link to a file that is not there$/,
+  });
+  t.match(find({ ...wrong, libdir: at('usual') }), { passedOver: [] }, 'libdir= is alone');
   t.end();
 });
 

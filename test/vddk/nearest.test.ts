@@ -7,6 +7,7 @@ t.test('edit distance: a metric, and known values', (t) => {
   t.equal(editDistance('kitten', 'sitting'), 3);
   t.equal(editDistance('', 'abc'), 3);
   t.equal(nearest('lbdir', ['engine', 'file', 'libdir']), 'libdir');
+  t.equal(nearest('LBDIR', ['engine', 'file', 'libdir']), 'libdir', 'in any case');
   const word = fc.string({ maxLength: 8 });
   fc.assert(
     fc.property(word, word, word, (a, b, c) => {

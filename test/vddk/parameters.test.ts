@@ -3,6 +3,7 @@ import t from 'tap';
 import { VddkNbdError } from '../../src/base/errors.js';
 import { PARAMETER_KEYS, parameterHelp } from '../../src/vddk/parameter-table.js';
 import { type DiskParameters, parseParameters } from '../../src/vddk/parameters.js';
+import { textOf } from '../../src/base/raw-text.js';
 import { parseParamsFile } from '../../src/vddk/params-file.js';
 import type { SecretSource } from '../../src/vddk/secrets.js';
 
@@ -64,6 +65,19 @@ t.test('a disk on a server', (t) => {
   t.match(refusal(['/a', 'server=vc', 'cookie=x']), /also needs vm=\./);
   t.match(refusal([...SERVER]), /no disk is given.*\[datastore\]/);
   t.match(refusal(['/a', 'engine=builtin', ...SERVER]), /engine=builtin has local disks only/);
+  t.end();
+});
+
+t.test('bytes that are no UTF-8', (t) => {
+  const bytes = Buffer.from('a\xffb', 'latin1');
+  const raw = (prefix: string): string => textOf(Buffer.concat([Buffer.from(prefix), bytes]));
+  const server = ['/a', 'server=vc', 'vm=moref=2'];
+  const { password } = parse(...server, 'user=me', raw('password=')).remote ?? {};
+  const { cookie } = parse(...server, raw('cookie=')).remote ?? {};
+  for (const secret of [password, cookie]) t.same(secret, { kind: 'literal', bytes });
+  for (const prefix of ['/vm/', 'file=', 'libdir=', 'user=', 'password=+', 'cookie=+']) {
+    t.match(refusal([raw(prefix)]), /^USAGE: .* is not UTF-8\. .*symbolic link/, prefix);
+  }
   t.end();
 });
 

@@ -5,7 +5,7 @@ import t from 'tap';
 import { parseParamsFile } from '../../src/vddk/params-file.js';
 
 const key = fc.stringMatching(/^[a-z][a-z-]{0,12}$/);
-const value = fc.string({ unit: 'binary' }).filter((text) => !/[\r\n]/.test(text));
+const value = fc.string({ unit: 'binary' }).filter((text) => !/[\r\n\0]/.test(text));
 const parameter = fc.tuple(key, value).map(([name, text]) => `${name}=${text}`);
 const noise = fc.constantFrom('', '   ', '# a comment', '  #user=x');
 const ending = fc.constantFrom('\n', '\r\n');
@@ -20,6 +20,14 @@ t.test('parameters come out as they are', (t) => {
       t.same(parseParamsFile(text, 'file'), wanted);
     }),
   );
+  t.end();
+});
+
+t.test('a zero byte, which no argument can have', (t) => {
+  t.throws(() => parseParamsFile('user=me\npassword=ab\0cd', 'file'), {
+    code: 'USAGE',
+    message: 'there is a zero byte in line 2 of file',
+  });
   t.end();
 });
 
