@@ -75,8 +75,10 @@ export function librariesIn(dir: string): { candidates: string[]; libdir: string
   return flat.length === 0 ? undefined : { candidates: flat, libdir: topOf(top, flat[0]) };
 }
 
-function sameFile(a: string, b: string): boolean {
-  return existsSync(a) && existsSync(b) && realpathSync(a) === realpathSync(b);
+/** Whether the best of `candidates` is the built-in engine, by whatever name. */
+function isBuiltin([best = '']: readonly string[], { builtinDir }: LibrarySearch): boolean {
+  const own = librariesIn(builtinDir)?.candidates[0] ?? '';
+  return existsSync(best) && existsSync(own) && realpathSync(best) === realpathSync(own);
 }
 
 function builtin(search: LibrarySearch): Libraries {
@@ -96,7 +98,7 @@ function named(search: LibrarySearch, libdir: string): Libraries {
   }
   const found = librariesIn(libdir);
   if (found) {
-    const own = sameFile(found.libdir, search.builtinDir);
+    const own = isBuiltin(found.candidates, search);
     if (own && search.needsVddk) throw notFound(search, []);
     return { engine: own ? 'builtin' : 'vddk', ...found, passedOver: [] };
   }
@@ -124,7 +126,7 @@ function vddk(search: LibrarySearch, passedOver: Set<string>): Libraries | undef
       passedOver.add(`VDDK_LIBDIR is ${place}, but there is no ${ALL_SONAMES} in it or its lib64`);
     } else if (!found.candidates.some((file) => existsSync(file))) {
       passedOver.add(`${found.candidates.join(', ')}: a link to a file that is not there`);
-    } else if (!sameFile(found.libdir, search.builtinDir)) {
+    } else if (!isBuiltin(found.candidates, search)) {
       return { engine: 'vddk', ...found, passedOver: [...passedOver] };
     }
   }

@@ -113,6 +113,10 @@ t.test('which engine is taken', (t) => {
   t.equal(taken(nothing), 'builtin builtin');
   t.equal(taken({ engine: 'builtin' }), 'builtin builtin');
   t.equal(taken({ libdir: at('builtin') }), 'builtin builtin', 'named by its path');
+  mkdirSync(at('linked'));
+  symlinkSync(at('builtin/lib64'), at('linked/lib64'));
+  t.equal(taken({ libdir: at('linked') }), 'builtin linked', 'and by a link');
+  t.equal(taken({ ...nothing, ldLibraryPath: at('linked/lib64') }), 'builtin builtin');
   t.match(taken({ libdir: at('empty') }), /^START: no libvixDiskLib\.so\.5 to \.so\.9 in /);
   t.match(taken({ libdir: at('usual'), engine: 'builtin' }), /^USAGE: .*exclude each other/);
   t.match(taken({ ...nothing, needsVddk: true }), /^START: VDDK was not found in .*empty/);
