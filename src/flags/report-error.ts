@@ -16,12 +16,14 @@ function oneLine(message: string): string {
 }
 
 /**
- * `text` without what stands behind the = of arguments: oclif shows a flag that doesn't exist as it
- * was given, and --password=SECRET is one. With -password=SECRET it is the value of -p.
+ * `text` without what stands behind the = of arguments that are no flags: oclif shows a flag that
+ * doesn't exist as it was given, and --password=SECRET is one. With -password=SECRET it is the
+ * value of -p.
  */
 function withoutValues(text: string, argv: readonly string[]): string {
+  const suspects = text.includes('Nonexistent flag') ? /^-/ : /^-[^-]/;
   let masked = text;
-  for (const argument of argv.filter((it) => it.startsWith('-'))) {
+  for (const argument of argv.filter((it) => suspects.test(it))) {
     for (const shown of [argument, argument.slice(2)]) {
       const nameEnd = shown.indexOf('=');
       if (nameEnd > 0) masked = masked.replaceAll(shown, `${shown.slice(0, nameEnd)}=***`);

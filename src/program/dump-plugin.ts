@@ -11,12 +11,11 @@ import { startHelper } from '../helper/live-helper.js';
 import { type HelloResult, PROTOCOL_VERSION } from '../helper/protocol.js';
 import { explainRefusal } from '../vddk/errors.js';
 import { findLibraries, type Libraries, USUAL_LIBDIRS } from '../vddk/libraries.js';
-import { type DiskParameters, parseParameters } from '../vddk/parameters.js';
-import type { SecretSource } from '../vddk/secrets.js';
+import { parseLibraryParameters } from '../vddk/parameters.js';
 import { librarySearch } from './open-disk.js';
 import { type ParameterSources, readArguments, withRealPaths } from './read-parameters.js';
 
-type Parameters = DiskParameters<SecretSource>;
+type Parameters = ReturnType<typeof parseLibraryParameters>;
 
 async function probe(libraries: Libraries, parameters: Parameters, log: Log): Promise<HelloResult> {
   const { candidates, libdir } = libraries;
@@ -47,7 +46,7 @@ async function probe(libraries: Libraries, parameters: Parameters, log: Log): Pr
 async function libraryKeys(parameters: Parameters, log: Log): Promise<Record<string, string>> {
   const named = parameters.libdir !== undefined || parameters.engine !== 'auto';
   try {
-    const libraries = findLibraries(librarySearch(parameters));
+    const libraries = findLibraries(librarySearch({ ...parameters, remote: undefined }));
     for (const line of libraries.passedOver) log.warning(line);
     const engine = { vddk_nbd_engine: libraries.engine };
     if (libraries.engine === 'builtin' && !named) return engine;
@@ -75,8 +74,7 @@ export async function dumpPlugin(
   sources: ParameterSources,
   program: { version: string; path: string },
 ): Promise<Record<string, string>> {
-  const given = parseParameters(readArguments(sources), { filesElsewhere: true });
-  const parameters = withRealPaths(given.parameters);
+  const parameters = withRealPaths(parseLibraryParameters(readArguments(sources)));
   return {
     path: program.path,
     name: 'vddk',

@@ -186,6 +186,17 @@ function warningsOf(it: DiskParameters<SecretSource>): string[] {
 }
 
 /**
+ * Reads what of the arguments is about the library; a disk need not be among them.
+ * @throws VddkNbdError USAGE for what is unknown, doubled or malformed.
+ */
+export function parseLibraryParameters(
+  argv: readonly string[],
+): Pick<DiskParameters, 'config' | 'engine' | 'libdir'> {
+  const { config, engine = 'auto', libdir } = parseValues(argv);
+  return { config, engine, libdir };
+}
+
+/**
  * Reads the arguments of one disk. A bare argument is the file. With `filesElsewhere` the disk may
  * be missing: something else names it.
  * @throws VddkNbdError USAGE for what is unknown, doubled, malformed, missing, or contradictory.

@@ -49,6 +49,8 @@ t.test('parameters, as serve takes them', async (t) => {
   ]) {
     t.match(await run(RUN, args), { exitCode: 0, stdout: /^vddk_dll=.*fault/m }, args.join(' '));
   }
+  const some = ['dump-plugin', 'server=vc', 'create=true', LIBDIR];
+  t.match(await run(RUN, some), { exitCode: 0 }, 'a disk is not asked for');
   for (const [key, value] of [
     ['config', '/nonexistent'],
     ['libdir', '/nonexistent'],

@@ -92,6 +92,8 @@ t.test('messages about a mistyped parameter or flag', async (t) => {
       t.notMatch(ended.stderr, /wrong|horse/);
     }
   }
+  const known = await runServe([...DISK, '--tls=offf']);
+  t.match(known.stderr, /Expected --tls=offf to be one of/, 'what is no secret is shown');
   const command = await run(RUN, [`password=${wrong}`]);
   t.match(command, { exitCode: 1, stderr: /command password=\*\*\* not found/ });
 });
