@@ -1,7 +1,7 @@
 // Where a password or cookie comes from, and reading it: given literally, asked for, or from a
 // file or an open file descriptor. Called once, before anything is started.
 // The rule: a secret is a Buffer with whatever bytes it has, and goes into no message.
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { messageOf, VddkNbdError } from '../base/errors.js';
 import { SECRET_BYTES_MAX } from '../base/limits.js';
 import { bytesOf } from '../base/raw-text.js';
@@ -83,12 +83,9 @@ function linkOf(fd: number | string): string {
   }
 }
 
-const O_ACCMODE = 0o3;
-
-/** Whether something can be written to `fd`. */
-function isWritable(fd: string): boolean {
-  const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
-  return (parseInt(flags ?? '', 8) & O_ACCMODE) !== 0;
+/** Whether `fd` is the end of a pipe that is only written to: Linux gives its link such a mode. */
+function isWriteEnd(fd: string): boolean {
+  return (lstatSync(`/proc/self/fd/${fd}`).mode & 0o600) === 0o200;
 }
 
 /**
@@ -100,7 +97,7 @@ function isInherited(fd: number): boolean {
   if (link === '' || link.startsWith('anon_inode:')) return false;
   if (!link.startsWith('pipe:')) return true;
   const ends = readdirSync('/proc/self/fd').filter((other) => linkOf(other) === link);
-  return !ends.some(isWritable);
+  return !ends.some(isWriteEnd);
 }
 
 function readDescriptor(fd: number, key: string): Buffer {
@@ -141,6 +138,10 @@ export async function readSecret(
       break;
     case 'fd':
       bytes = readDescriptor(source.fd, key);
+  }
+  if (bytes.length === 0 && source.kind !== 'prompt') {
+    // Of a descriptor this may also mean that it was not opened, for node has /dev/null open, too.
+    reader.warn(`the ${key} is empty`);
   }
   if (bytes.length > SECRET_BYTES_MAX) {
     throw badValue(key, `more than ${SECRET_BYTES_MAX} bytes`, 'Check that it is the right file.');
