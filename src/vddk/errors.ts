@@ -55,12 +55,13 @@ export interface RefusalContext {
   byCookie?: boolean;
 }
 
-const VIX_E_FAIL = 1;
-
-/** For VIX_E_FAIL of InitEx, where the library knows of no disk and no server yet. */
-const INIT_REMEDY =
-  'Check that libdir= is the directory that VDDK was unpacked to, and what config= names; -v ' +
-  'shows what the library says.';
+/** What to do about a code of a call in which it has another meaning than in the table. */
+const REMEDIES_OF_CALLS: Readonly<Record<string, string>> = {
+  'VixDiskLib_InitEx 1':
+    'Check that libdir= is the directory that VDDK was unpacked to, and what config= names; -v ' +
+    'shows what the library says.',
+  'VixDiskLib_ConnectEx 6': 'Leave out snapshot= or transports=, or name others.',
+};
 
 /** What the helper itself could not do, which has nothing to do with the disk. */
 function helperTrouble(kind: string, text: string): VddkNbdError {
@@ -100,13 +101,13 @@ function phrase(text: string): string {
   return text.trim().replace(/\.$/, '');
 }
 
-/** What the table says to do; `remote`: about a disk on a server. */
+/** What the tables say to do; `remote`: about a disk on a server. */
 function remedyOf({ call, vixError }: Refusal, remote: boolean): string | undefined {
   const code = vixErrorCode(vixError);
   const row = VIX_ERRORS[code];
-  if (call !== 'VixDiskLib_InitEx')
-    return remote ? (row?.remedyOnServer ?? row?.remedy) : row?.remedy;
-  return code === VIX_E_FAIL ? INIT_REMEDY : row?.remedy;
+  // Before ConnectEx the library knows of no disk and no server.
+  const ofDisk = remote && call !== 'VixDiskLib_InitEx' ? row?.remedyOnServer : undefined;
+  return REMEDIES_OF_CALLS[`${call} ${code}`] ?? ofDisk ?? row?.remedy;
 }
 
 /** The error for a user of a call that the library or the helper refused. */

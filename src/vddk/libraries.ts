@@ -99,7 +99,15 @@ function named(search: LibrarySearch, libdir: string): Libraries {
   const found = librariesIn(libdir);
   if (found) {
     const own = isBuiltin(found.candidates, search);
-    if (own && search.needsVddk) throw notFound(search, []);
+    if (own && search.needsVddk) {
+      throw new VddkNbdError(
+        'USAGE',
+        `in ${libdir} is the built-in engine: it has local disks only`,
+        {
+          hint: 'A disk on a server takes VDDK: name its directory with libdir=.',
+        },
+      );
+    }
     return { engine: own ? 'builtin' : 'vddk', ...found, passedOver: [] };
   }
   throw new VddkNbdError('START', `no ${ALL_SONAMES} in ${libdir} or its lib64`, {

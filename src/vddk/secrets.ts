@@ -69,7 +69,8 @@ function openFile(path: string, key: string): number {
 
 function readFile(path: string, key: string, warn: (text: string) => void): Buffer {
   const fd = openFile(path, key);
-  if ((fstatSync(fd).mode & 0o077) !== 0) {
+  const stats = fstatSync(fd);
+  if (stats.isFile() && (stats.mode & 0o077) !== 0) {
     warn(`${path}, which has the ${key}, can be read by others; chmod 600 helps`);
   }
   return readFrom(fd, path, key);

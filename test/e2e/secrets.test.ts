@@ -116,7 +116,7 @@ t.test('a file, a descriptor, a file of parameters', async (t) => {
   t.match(byFd, { exitCode: 0, stderr: quiet });
   t.match((await runServe(['password=-9', ...DISK])).stderr, /file descriptor 9 is not open/);
   const empty = await runServe(['password=+/dev/null', ...DISK], { env });
-  t.match(empty, { exitCode: 1, stderr: /warning: the password is empty\n.*Check user= and/ });
+  t.match(empty, { exitCode: 1, stderr: /^.*warning: the password is empty\n.*Check user= and/ });
   const piped = `exec 8< <(cat ${file}) 9<&8; exec "$0" "$@"`;
   const byPipe = await run('bash', ['-c', piped, RUN, 'serve', 'password=-9', ...DISK, ...served], {
     env,

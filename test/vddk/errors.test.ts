@@ -69,6 +69,9 @@ t.test('the library itself refuses, before it knows of a disk', (t) => {
   t.match(explainRefusal({ ...refusal, call: 'VixDiskLib_Open' }, remote).hint, /thumbprint=/);
   const full = { ...refusal, vixError: 2, call: 'VixDiskLib_InitEx' };
   t.match(explainRefusal(full, remote).hint, /^Free memory/);
+  const local = { ...refusal, vixError: 6, call: 'VixDiskLib_ConnectEx' };
+  t.match(explainRefusal(local).hint, /^Leave out snapshot= or transports=/);
+  t.match(explainRefusal({ ...local, call: 'VixDiskLib_Open' }).hint, /^Convert the disk/);
   t.end();
 });
 

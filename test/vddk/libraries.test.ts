@@ -120,7 +120,7 @@ t.test('which engine is taken', (t) => {
   t.match(taken({ libdir: at('empty') }), /^START: no libvixDiskLib\.so\.5 to \.so\.9 in /);
   t.match(taken({ libdir: at('usual'), engine: 'builtin' }), /^USAGE: .*exclude each other/);
   t.match(taken({ ...nothing, needsVddk: true }), /^START: VDDK was not found in .*empty/);
-  t.match(taken({ needsVddk: true, libdir: at('builtin') }), /^START: VDDK was not found/);
+  t.match(taken({ needsVddk: true, libdir: at('builtin') }), /^USAGE: .*has local disks only/);
   t.match(taken({ ...nothing, engine: 'vddk' }), /^START: VDDK was not found in .*empty/);
   t.match(taken({ ...nothing, builtinDir: at('empty') }), /^SYSTEM: the built-in engine/);
   t.end();
