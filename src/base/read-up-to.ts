@@ -1,17 +1,20 @@
 // Reads files that users name, which may be without an end, like /dev/zero.
 import { closeSync, openSync, readSync } from 'node:fs';
 
+const NEWLINE = 0x0a;
+
 /**
- * What `fd` has from here to its end; at most `bytesMax` and one more byte, which tells the caller
- * that it is too long. Errors of read(2) are thrown.
+ * What `fd` has from here to its end, or, with `line`, until it has given a newline and nothing
+ * behind it; at most `bytesMax` and one more byte, which tells the caller that it is too long.
+ * Errors of read(2) are thrown.
  */
-export function readUpTo(fd: number, bytesMax: number): Buffer {
+export function readUpTo(fd: number, bytesMax: number, line = false): Buffer {
   const buffer = Buffer.alloc(bytesMax + 1);
   let length = 0;
   while (length < buffer.length) {
     const count = readSync(fd, buffer, length, buffer.length - length, null);
-    if (count === 0) break;
     length += count;
+    if (count === 0 || (line && buffer[length - 1] === NEWLINE)) break;
   }
   return buffer.subarray(0, length);
 }

@@ -43,8 +43,8 @@ export const parseSecret: Parse<SecretSource> = (text, key) => {
 function readFrom(fd: number, name: string, key: string): Buffer {
   let bytes: Buffer;
   try {
-    // With its newline.
-    bytes = readUpTo(fd, SECRET_BYTES_MAX + 1);
+    // With its newline, behind which who writes to a pipe may leave it open.
+    bytes = readUpTo(fd, SECRET_BYTES_MAX + 1, !fstatSync(fd).isFile());
   } catch (error) {
     throw new VddkNbdError('START', `${key}=: ${name} can't be read: ${messageOf(error)}`, {
       hint: 'Check what it is, and its permissions.',

@@ -1,6 +1,14 @@
 // Passwords and cookies: every way to give one, and that they are nowhere to be found afterwards:
 // arguments, environment, log, messages, core files.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
@@ -122,6 +130,14 @@ t.test('a file, a descriptor, a file of parameters', async (t) => {
     env,
   });
   t.match(byPipe, { exitCode: 0, stderr: quiet }, 'a pipe that has two numbers');
+  const fifo = path.join(dir, 'fifo');
+  await must('mkfifo', [fifo]);
+  const writer = openSync(fifo, 'r+');
+  writeSync(writer, `${PASSWORD}\n`);
+  const byFifo = ['-c', `exec "$0" "$@" 9<${fifo}`, RUN, 'serve', 'password=-9'];
+  const ended = await run('sh', [...byFifo, ...DISK, ...served], { env, timeout: 60_000 });
+  t.match(ended, { exitCode: 0, stderr: quiet }, 'a pipe that stays open');
+  closeSync(writer);
   t.match((await runServe([`password=+${dir}/none`, ...DISK])).stderr, /ENOENT/);
 });
 
