@@ -145,6 +145,10 @@ t.test('closing waits for what runs, then flushes, then closes', async (t) => {
   const closing = disk.close();
   await settle();
   t.equal(backing.flushes, 0);
+  t.same(
+    last().inFlight.map(({ op }) => op),
+    [IO_OPS.WRITE],
+  );
   last().step();
   await settle();
   t.equal(last().inFlight[0]?.op, IO_OPS.FLUSH);
