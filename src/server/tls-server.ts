@@ -130,7 +130,9 @@ export class TlsServer implements TlsUpgrade {
       server = createServer(optionsOf(this.#settings));
     } catch (cause) {
       if (cause instanceof VddkNbdError) throw cause;
-      throw new VddkNbdError('START', `TLS: the credentials can't be used: ${messageOf(cause)}`, {
+      const { credentials } = this.#settings;
+      const where = 'psk' in credentials ? credentials.psk : credentials.certificates;
+      throw new VddkNbdError('START', `TLS: ${where} can't be used: ${messageOf(cause)}`, {
         hint: 'server-cert.pem and server-key.pem must belong together.',
         cause,
       });

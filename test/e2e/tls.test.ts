@@ -201,6 +201,7 @@ t.test('on: with and without; SIGHUP reads new certificates', async (t) => {
   writeFileSync(at('server/server-key.pem'), 'no key');
   server.signal('SIGHUP');
   await eventually('the refusal', () => /old credentials stay in use/.test(server.stderr));
+  t.match(server.stderr, /server can't be used: /, 'where they are');
   t.match(await must('nbdinfo', [as(uri, at('client2'))]), /with TLS/);
   t.match(await server.stop(), { exitCode: 0 });
 });
