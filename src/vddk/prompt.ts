@@ -21,6 +21,9 @@ const SIGNALS: ReadonlyMap<number, NodeJS.Signals> = new Map([
   [CTRL_Z, 'SIGTSTP'],
 ]);
 
+/** Signals that end us, whoever sends them. */
+const DEADLY = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
+
 /** A stop has reached all our threads by then; this time is over when we are continued. */
 const STOP_MS = 100;
 
@@ -79,6 +82,7 @@ function ask({ fd, stream }: Terminal, key: string): void {
 }
 
 function restore({ fd, stream }: Terminal): void {
+  if (!stream.isRaw) return;
   stream.setRawMode(false);
   writeSync(fd, '\n');
 }
@@ -93,7 +97,12 @@ export async function promptSecret(key: string): Promise<Buffer> {
   const terminal = openTerminal(key);
   const { stream } = terminal;
   const line = new SecretLine();
+  const end = (name: NodeJS.Signals): void => {
+    restore(terminal);
+    process.kill(process.pid, name);
+  };
   let again: NodeJS.Timeout | undefined;
+  for (const name of DEADLY) process.once(name, end);
   try {
     ask(terminal, key);
     await new Promise<void>((resolve, reject) => {
@@ -115,11 +124,11 @@ export async function promptSecret(key: string): Promise<Buffer> {
         }
       });
     });
-    restore(terminal);
     return line.bytes;
   } finally {
     clearTimeout(again);
-    stream.setRawMode(false);
+    restore(terminal);
+    for (const name of DEADLY) process.off(name, end);
     stream.destroy();
   }
 }

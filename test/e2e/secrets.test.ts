@@ -157,23 +157,24 @@ t.test('any bytes, however they are given', async (t) => {
   t.match(await run('sh', literal, { env }), { exitCode: 0 }, 'as an argument');
 });
 
-/** A session at a terminal of its own, whose keyboard is ours. */
+/** A session at a terminal of its own: at its n-th prompt keys are typed, or a thing is done. */
 async function atTerminal(
   t: Test,
   session: string,
   env: NodeJS.ProcessEnv,
-  keysByPrompt: readonly string[],
+  atPrompts: readonly (string | (() => void))[],
 ): Promise<string> {
   const script = execa('script', ['-qefc', session, path.join(shortDir(t), 'log')], {
-    env,
+    env: { ...env, SHELL: '/bin/sh' },
     reject: false,
     timeout: 120_000,
   });
   let screen = '';
   script.stdout.on('data', (chunk: Buffer) => (screen += chunk.toString()));
-  for (const [n, keys] of keysByPrompt.entries()) {
+  for (const [n, what] of atPrompts.entries()) {
     await eventually(`prompt ${n}`, () => screen.split('password: ').length > n + 1);
-    script.stdin.write(keys);
+    if (typeof what === 'string') script.stdin.write(what);
+    else what();
   }
   await script;
   return screen;
@@ -195,12 +196,20 @@ t.test('at the terminal', async (t) => {
     ['\x03', 'SIGINT'],
     ['\x1c', 'SIGQUIT'],
   ] as const) {
-    const heedless = `trap : INT QUIT; ${session}`;
-    const ended = await atTerminal(t, `bash -c "${heedless.replaceAll('$', '\\$')}"`, env, [
-      `abc${key}`,
-    ]);
+    const ended = await atTerminal(t, `trap : INT QUIT; ${session}`, env, [`abc${key}`]);
     t.match(ended, `status ${128 + constants.signals[name]}`, name);
     t.notMatch(ended, /served|-echo\b/);
+  }
+
+  for (const name of ['HUP', 'INT', 'QUIT', 'TERM']) {
+    const pid = path.join(shortDir(t), 'pid');
+    // With job control the shell would put the terminal back.
+    const killed = `${command} & echo $! >${pid}; wait $!; echo ended; stty`;
+    const ended = await atTerminal(t, killed, env, [
+      () => process.kill(Number(readFileSync(pid, 'utf8')), `SIG${name}`),
+    ]);
+    t.match(ended, /password: [^]*ended/, name);
+    t.notMatch(ended, /^served|-echo\b/m, name);
   }
 
   const stopped = `${command}; echo status $?; stty; fg`;
