@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Hands over to oclif, as scripts/bundle.js has bundled it. The rule: what oclif says itself is one
 // line of ours, never a stack trace.
+import { fileURLToPath } from 'node:url';
 import { flush, run } from '../dist/bundle/oclif.js';
 
 /** A parameter in the place of the command may be a password. */
@@ -26,4 +27,6 @@ function fail(error) {
 process.stdout.prependListener('error', (error) => {
   if (error.code !== 'EPIPE') fail(error);
 });
-await run(process.argv.slice(2), import.meta.url).then(flush, fail);
+// Plugins of users would be looked for in $HOME, which a service may not have.
+const config = { root: fileURLToPath(import.meta.url), userPlugins: false };
+await run(process.argv.slice(2), config).then(flush, fail);

@@ -41,6 +41,7 @@ export default class DumpPlugin extends Command {
     const log = createLog({
       write: (line) => process.stderr.write(line),
       verbose: flags.verbose,
+      json: flags.json,
     });
     const { dumpPlugin } = await import('../program/dump-plugin.js');
     const program = { version: this.config.version, path: this.config.root };

@@ -126,6 +126,8 @@ t.test('where a library is found', async (t) => {
     stdout: `vddk_dll=${found}/lib64/libvixDiskLib.so.9`,
     stderr: /^vddk-nbd: warning: VDDK_LIBDIR is \/usr\/share, but there is no libvixDiskLib[^\n]*$/,
   });
+  const asJson = await run(RUN, ['dump-plugin', '--json'], { env: elsewhere });
+  t.match(JSON.parse(asJson.stderr), { level: 'warning', text: /^VDDK_LIBDIR is / });
   const env = { VDDK_LIBDIR: found };
   const named = await run(RUN, ['dump-plugin', `libdir=${path.join(REPO, 'build/fault-67')}`], {
     env,

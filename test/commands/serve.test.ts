@@ -60,6 +60,8 @@ t.test('version, and a command that does not exist', async (t) => {
   for (const args of [['--version'], ['serve', '--version'], ['serve', '-r', '-V']]) {
     t.match(await run(RUN, args), version, args.join(' '));
   }
+  const homeless = { env: { HOME: '/dev/null' } };
+  t.match(await run(RUN, ['--version'], homeless), version, 'a home that is none');
   const unknown = await run(RUN, ['sevre']);
   t.match(unknown, { exitCode: 1, stderr: /^vddk-nbd: error: command sevre not found\. .*$/ });
   const unheard = await run('sh', ['-c', '"$0" serve --help >/dev/full', RUN]);
