@@ -62,7 +62,8 @@ t.test('harmless', async (t) => {
   t.doesNotThrow(() => {
     refuseNbdkitFlags({});
   });
-  const { stdout: groupName } = await execa('id', ['-gn']);
+  // Which prints the number of a group that has no name.
+  const { stdout: groupName } = await execa('id', ['-gn'], { reject: false });
   for (const group of [String(gid), groupName]) {
     t.doesNotThrow(() => {
       refuseNbdkitFlags({ user: username, group });
