@@ -9,9 +9,11 @@ const PAGE = new URL('../docs/errors.md', import.meta.url);
 
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
-function errorRow([code, { name, cause, remedy, remedyOnServer }]) {
-  const onServer = remedyOnServer === undefined ? '' : ` For a disk on a server: ${remedyOnServer}`;
-  return `| ${code} | \`${name}\` | ${cell(cause)} | ${cell(remedy + onServer)} |`;
+function errorRow([code, { name, cause, remedy, remedyIn = {}, remedyOnServer }]) {
+  const remedies = [remedy];
+  if (remedyOnServer !== undefined) remedies.push(`For a disk on a server: ${remedyOnServer}`);
+  for (const [call, text] of Object.entries(remedyIn)) remedies.push(`In ${call}: ${text}`);
+  return `| ${code} | \`${name}\` | ${cell(cause)} | ${cell(remedies.join(' '))} |`;
 }
 
 function symptomRow({ example, id, pattern, cause, remedy }) {

@@ -55,14 +55,6 @@ export interface RefusalContext {
   byCookie?: boolean;
 }
 
-/** What to do about a code of a call in which it has another meaning than in the table. */
-const REMEDIES_OF_CALLS: Readonly<Record<string, string>> = {
-  'VixDiskLib_InitEx 1':
-    'Check that libdir= is the directory that VDDK was unpacked to, and what config= names; -v ' +
-    'shows what the library says.',
-  'VixDiskLib_ConnectEx 6': 'Leave out snapshot= or transports=, or name others.',
-};
-
 /** What the helper itself could not do, which has nothing to do with the disk. */
 function helperTrouble(kind: string, text: string): VddkNbdError {
   const details = { helperError: kind };
@@ -101,13 +93,12 @@ function phrase(text: string): string {
   return text.trim().replace(/\.$/, '');
 }
 
-/** What the tables say to do; `remote`: about a disk on a server. */
+/** What the table says to do; `remote`: about a disk on a server. */
 function remedyOf({ call, vixError }: Refusal, remote: boolean): string | undefined {
-  const code = vixErrorCode(vixError);
-  const row = VIX_ERRORS[code];
+  const row = VIX_ERRORS[vixErrorCode(vixError)];
   // Before ConnectEx the library knows of no disk and no server.
   const ofDisk = remote && call !== 'VixDiskLib_InitEx' ? row?.remedyOnServer : undefined;
-  return REMEDIES_OF_CALLS[`${call} ${code}`] ?? ofDisk ?? row?.remedy;
+  return row?.remedyIn?.[call] ?? ofDisk ?? row?.remedy;
 }
 
 /** The error for a user of a call that the library or the helper refused. */

@@ -15,7 +15,7 @@ export function parseParamsFile(text: string, file: string): string[] {
     if (splitArgument(parameter) === undefined) {
       // Not the line itself: it may be a password.
       throw new VddkNbdError('USAGE', `line ${index + 1} of ${file} is not key=value`, {
-        hint: 'One parameter a line; lines that begin with # are comments.',
+        hint: 'One parameter a line, no blanks around the =; lines that begin with # are comments.',
       });
     }
     if (parameter.includes('\0')) {

@@ -18,6 +18,8 @@ export interface VixErrorInfo {
   remedy: string;
   /** The same for a disk on a server, where that is another matter. */
   remedyOnServer?: string;
+  /** The same for functions that mean something else by it. */
+  remedyIn?: Readonly<Record<string, string>>;
   /** A first open that fails with it is tried again: it passes. All others end the start. */
   passes?: true;
   /** An Open that fails with it has logged in: the library looks for what is missing after that. */
@@ -51,6 +53,11 @@ export const VIX_ERRORS: Readonly<Record<number, VixErrorInfo>> = {
     cause: 'the library gives no reason; its log has one',
     remedy: FAIL,
     remedyOnServer: SERVER_SAYS_NOTHING,
+    remedyIn: {
+      VixDiskLib_InitEx:
+        'Check that libdir= is the directory that VDDK was unpacked to, and what config= names; ' +
+        '-v shows what the library says.',
+    },
   },
   2: {
     name: 'VIX_E_OUT_OF_MEMORY',
@@ -81,6 +88,9 @@ export const VIX_ERRORS: Readonly<Record<number, VixErrorInfo>> = {
     name: 'VIX_E_NOT_SUPPORTED',
     cause: 'the library does not support this kind of disk or operation',
     remedy: FORMAT,
+    remedyIn: {
+      VixDiskLib_ConnectEx: 'Leave out snapshot= or transports=, or name others.',
+    },
     serving: 'final',
   },
   7: {
