@@ -97,10 +97,21 @@ function processRow(pid: string): ProcessRow | undefined {
   }
 }
 
-/** Whether the process runs; a zombie does not. */
+/**
+ * Whether the process runs; a zombie does not. Its first thread may be one while another has not
+ * let go of the files yet.
+ */
 export function isRunning(pid: number): boolean {
   const row = processRow(String(pid));
-  return row !== undefined && row.state !== 'Z';
+  return row !== undefined && (row.state !== 'Z' || threadsOf(pid) > 1);
+}
+
+function threadsOf(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length;
+  } catch {
+    return 0; // It ended while we looked.
+  }
 }
 
 function nameOf(pid: number): string {
