@@ -1,6 +1,7 @@
 // Asks for a secret at the terminal that started us, whatever stdin and stderr are.
 // The rule: nothing that is typed is shown, and the terminal is put back in every way out.
 import { openSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { ReadStream } from 'node:tty';
 import { VddkNbdError } from '../base/errors.js';
 
@@ -24,7 +25,7 @@ const SIGNALS: ReadonlyMap<number, NodeJS.Signals> = new Map([
 /** Signals that end us, whoever sends them. */
 const DEADLY = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
 
-/** A stop has reached all our threads by then; this time is over when we are continued. */
+/** A signal has reached all our threads by then; after a stop this time is over when we go on. */
 const STOP_MS = 100;
 
 /** The line that is typed, byte by byte. */
@@ -100,6 +101,8 @@ export async function promptSecret(key: string): Promise<Buffer> {
   const end = (name: NodeJS.Signals): void => {
     restore(terminal);
     process.kill(process.pid, name);
+    // The first process of a container lives on.
+    setTimeout(() => process.exit(128 + constants.signals[name]), STOP_MS);
   };
   let again: NodeJS.Timeout | undefined;
   for (const name of DEADLY) process.once(name, end);

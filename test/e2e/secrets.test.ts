@@ -212,6 +212,15 @@ t.test('at the terminal', async (t) => {
     t.notMatch(ended, /^served|-echo\b/m, name);
   }
 
+  // Signals don't end the first process of a container.
+  const container = ['-pf', '--mount-proc'];
+  if ((await run('unshare', [...container, 'true'])).exitCode === 0) {
+    const inside = `trap : INT; unshare ${container.join(' ')} ${session}`;
+    const first = await atTerminal(t, inside, env, ['abc\x03']);
+    t.match(first, /status 130/);
+    t.notMatch(first, /-echo\b/);
+  } else t.comment('there are no namespaces of processes here');
+
   const stopped = `${command}; echo status $?; stty; fg`;
   const resumed = await atTerminal(t, `bash -mc "${stopped.replaceAll('$', '\\$')}"`, env, [
     'abc\x1a',
