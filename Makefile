@@ -96,20 +96,21 @@ home := $(DESTDIR)$(PREFIX)/lib/vddk-nbd
 doc := $(DESTDIR)$(PREFIX)/share/doc/vddk-nbd
 man1 := $(DESTDIR)$(PREFIX)/share/man/man1
 
-# The program finds its parts beside itself, so the tree is copied as it is, with the packages that
-# it needs to run. `make install` builds as whoever calls it: build first, then `sudo make install`.
+# The program finds its parts beside itself, so they lie as they do in the tree. The packages that it
+# needs are in the bundle. `make install` builds as whoever calls it: build first, then
+# `sudo make install`.
 .PHONY: install
 install: all
 	rm -rf '$(home)' '$(doc)'
 	install -d '$(home)/build/helper' '$(home)/build/addon' '$(home)/build/builtin/lib64' \
-	  '$(DESTDIR)$(PREFIX)/bin' '$(doc)' '$(man1)'
-	cp -R bin dist package.json oclif.manifest.json '$(home)'
+	  '$(home)/bin' '$(home)/dist' '$(DESTDIR)$(PREFIX)/bin' '$(doc)' '$(man1)'
+	cp -R bin/run.js '$(home)/bin'
+	cp -R dist/bundle '$(home)/dist'
+	cp package.json oclif.manifest.json '$(home)'
 	install build/helper/vddk-nbd-helper build/helper/vddk-nbd-check build/helper/vddk-nbd-janitor \
 	  '$(home)/build/helper'
 	install build/builtin/lib64/libvixDiskLib.so.* '$(home)/build/builtin/lib64'
 	install -m 644 build/addon/*.node '$(home)/build/addon'
-	npm ls --omit=dev --all --parseable | sed 1d | xargs -d '\n' realpath --relative-to=. | \
-	  xargs -d '\n' cp -R --parents --target-directory='$(home)'
 	ln -sf ../lib/vddk-nbd/bin/run.js '$(DESTDIR)$(PREFIX)/bin/vddk-nbd'
 	install -m 644 build/man/vddk-nbd.1 '$(man1)'
 	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md '$(doc)'
