@@ -30,12 +30,15 @@ const MEMORY_MIB = 64;
 const SERVER_MIB = 192;
 const CONNECTION_KIB = 256;
 const OWN_KIB = SERVER_MIB * 1024 + CLIENTS * CONNECTION_KIB;
-/** What of it may be kept, besides what the server had at peace. */
-const KEPT_KIB = 128 * 1024;
+/** What of it may be kept for the next clients, besides what the server had at peace. */
+const KEPT_MIB = 128;
+const KEPT_CONNECTION_KIB = 96;
+const KEPT_KIB = KEPT_MIB * 1024 + CLIENTS * KEPT_CONNECTION_KIB;
 
 t.test('the page states what is tested here', (t) => {
   const page = readFileSync(path.join(REPO, 'docs/hostile-clients.md'), 'utf8');
   t.match(page, `${SERVER_MIB} MiB, and ${CONNECTION_KIB} KiB for each connection`);
+  t.match(page, `${KEPT_MIB} MiB and ${KEPT_CONNECTION_KIB} KiB for each`);
   t.match(page, `${SERVER_REQUESTS_MAX.toLocaleString('en')} at most`);
   t.ok(SERVER_REQUESTS_MAX * 1200 < SERVER_MIB * MIB, 'requests are within it');
   t.ok(HANDSHAKE_REPLY_BYTES_MAX < CONNECTION_KIB * 1024, 'unread answers are within it');
