@@ -68,10 +68,23 @@ function unknownParameter(name: string): VddkNbdError {
   });
 }
 
+/** The parameter that a bare argument was meant to be: no disk has such a path. */
+function withoutEquals(argument: string): ParameterKey | undefined {
+  const word = /^[^\s:]*/.exec(argument)?.[0].toLowerCase();
+  return PARAMETER_KEYS.find((key) => key === word);
+}
+
 /** The key and the text of an argument; a bare one is the file. */
 function classify(argument: string): [ParameterKey, string] {
   const parts = splitArgument(argument);
-  if (parts === undefined) return ['file', argument];
+  if (parts === undefined) {
+    const meant = withoutEquals(argument);
+    if (meant === undefined) return ['file', argument];
+    // Not the argument itself: it may be a password.
+    throw new VddkNbdError('USAGE', `${meant} lacks its =`, {
+      hint: `Write ${meant}=${PARAMETERS[meant].value}, without blanks.`,
+    });
+  }
   const key = PARAMETER_KEYS.find((name) => name === parts[0]);
   if (key !== undefined) return [key, parts[1]];
   throw unknownParameter(parts[0]);

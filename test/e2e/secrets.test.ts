@@ -90,6 +90,8 @@ t.test('messages about a mistyped parameter or flag', async (t) => {
   for (const [args, message] of [
     [[`pasword=${wrong}`], /unknown parameter 'pasword'\. Did you mean password=/],
     [[`PASSWORD=${wrong}`], /unknown parameter 'PASSWORD'\. Did you mean password=/],
+    [[`password:${wrong}`], /password lacks its =\. Write password=/],
+    [['Password', wrong], /password lacks its =\. Write password=/],
     [[`--password=${wrong}`], /Nonexistent flag: --password=\*\*\*\./],
     [[`-cookie=${wrong}`, '--no-such'], /Nonexistent flags: -cookie=\*\*\*, --no-such\./],
     [[`-password=${wrong}`], /an integer but received: assword=\*\*\*\./],

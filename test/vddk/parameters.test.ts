@@ -101,6 +101,14 @@ t.test('parameters that exclude or need each other', (t) => {
   t.end();
 });
 
+t.test('a parameter without its =', (t) => {
+  t.match(refusal(['/a', 'user', 'me']), /^USAGE: user lacks its =\. Write user=NAME, without/);
+  t.match(refusal(['/a', 'Single-Link: yes']), /single-link lacks its =/);
+  t.equal(refusal(['/user']), 'accepted');
+  t.equal(parse('[user] a.vmdk', ...SERVER).file, '[user] a.vmdk');
+  t.end();
+});
+
 t.test('what is unknown or doubled', (t) => {
   t.match(refusal(['fiel=/a.vmdk']), /unknown parameter 'fiel'\. Did you mean file=\?/);
   t.match(refusal(['/a', 'libdri=/x']), /unknown parameter 'libdri'\. Did you mean libdir=\?/);
