@@ -66,6 +66,23 @@ export const FRAME_TO_HELPER_BYTES_MAX = 1 * MIB;
 /** Body of a frame from the helper: 262,144 allocated runs (32 GiB in 128-sector chunks) fit. */
 export const FRAME_FROM_HELPER_BYTES_MAX = 8 * MIB;
 /**
+ * Microseconds that the event loop stays awake for what is expected at once: the turnaround of a
+ * library that answers at once, or of a client that asks for one thing after the other.
+ */
+export const AWAKE_US = 120;
+/** Microseconds between two of its turns that say that others want the processor. */
+export const AWAKE_GAP_US = 300;
+/** Bytes of a request that is stayed awake for: to move more takes longer than to be woken. */
+export const AWAKE_REQUEST_BYTES_MAX = 64 * KIB;
+/** Times that nothing is expected after expecting in vain, at most. */
+export const AWAKE_SKIPS_MAX = 255;
+/** The same where others wanted the processor: who burns it is made to wait for it. */
+export const AWAKE_SKIPS_CROWDED_MIN = 16;
+/** Twice as many each time, up to this; a spin in 1024 requests costs nothing that counts. */
+export const AWAKE_SKIPS_CROWDED_MAX = 1024;
+/** So often nobody wanted it: then it begins with the minimum again. */
+export const AWAKE_CALM_COUNT = 256;
+/**
  * Requests in one frame: keeps a frame far below its byte limit and the helper's batch array fixed.
  */
 export const FRAME_REQUESTS_MAX = 1024;

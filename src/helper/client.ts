@@ -3,7 +3,7 @@
 // ends in one place, close(), and nothing is delivered after it.
 import type { Duplex } from 'node:stream';
 import { VddkNbdError, invariant } from '../base/errors.js';
-import { FRAME_REQUESTS_MAX } from '../base/limits.js';
+import { AWAKE_REQUEST_BYTES_MAX, FRAME_REQUESTS_MAX, SECTOR_BYTES } from '../base/limits.js';
 import { canMoveSocket, moveSocket, sendNow } from '../base/sockets.js';
 import {
   checkDone,
@@ -14,6 +14,7 @@ import {
   decodeVersion,
   messageKind,
 } from './decode.js';
+import { Expectation } from './expectation.js';
 import {
   FrameDecoder,
   type MessageSink,
@@ -68,6 +69,10 @@ export class HelperClient {
   readonly #doneReader = new DoneReader();
   /** Undefined until attach(): then what was to be sent waits in #early. */
   #control: Duplex | undefined = undefined;
+  /** Of the only request under way, and of the next one of a client that waits for each. */
+  readonly #answer = new Expectation();
+  readonly #request = new Expectation();
+  #lastSectors = 0;
   /** Whether `#control` is a socket that bytes may be sent past of. */
   #sendsNow = false;
   #early: { frame: Buffer; whenSent: (() => void) | undefined }[] = [];
@@ -148,6 +153,8 @@ export class HelperClient {
     }
     const id = this.#inFlight.add(io);
     this.#batch.add(id, io);
+    this.#lastSectors = io.nrSectors;
+    this.#request.came();
     if (this.#batch.requestCount === FRAME_REQUESTS_MAX) this.#flush();
     else if (!this.#flushQueued) {
       this.#flushQueued = true;
@@ -212,9 +219,17 @@ export class HelperClient {
       if (this.#sendsNow && control) start += sendNow(control, bytes, start, end);
       // The batch is used again: what waits is a copy.
       if (start < end) this.#write(Buffer.from(bytes.subarray(start, end)));
+      if (this.#inFlight.count === 1) this.#expectAnswer();
     }
     batch.clear();
   };
+
+  /** One request has left. */
+  #expectAnswer(): void {
+    const bytes = this.#lastSectors * SECTOR_BYTES;
+    // A flush takes its time.
+    if (bytes > 0 && bytes <= AWAKE_REQUEST_BYTES_MAX) this.#answer.begin();
+  }
 
   /** What waits in the stream is bounded by the memory and the requests that callers may have. */
   #write(frame: Buffer, whenSent?: () => void): void {
@@ -270,6 +285,7 @@ export class HelperClient {
 
   /** Answers: id, vixError, id, vixError, ... from `from` up to `end`. */
   #done(answers: ArrayLike<number>, from: number, end: number): void {
+    this.#answer.came();
     for (let index = from; index < end; index += DONE_STRIDE) {
       const io = this.#inFlight.take(answers[index] ?? 0);
       if (io === undefined)
@@ -278,6 +294,7 @@ export class HelperClient {
       // done() may have led to a verdict.
       if (this.#closedBecause !== undefined) return;
     }
+    if (end - from === DONE_STRIDE && this.#inFlight.count === 0) this.#request.begin();
   }
 
   #result(body: unknown): void {

@@ -35,6 +35,10 @@ export class InFlight {
     this.#requestIds = new Float64Array(CAPACITY_START);
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   /** Adds `io` under a new id. */
   add(io: HelperIo): number {
     if (this.#count > this.#mask >>> 1) this.#grow();
