@@ -92,10 +92,13 @@ enum {
    */
   SPIN_GAP_US = 300,
   /* Batches after which the main thread sleeps at once: at most so many after
-   * spins in vain, and so many after one that lost the processor.
+   * spins in vain.  After one that lost the processor: twice as many each time,
+   * until so many spins in a row have paid without.
    */
   SPIN_SKIPS_MAX = 255,
-  SPIN_SKIPS_CROWDED = 1024,
+  SPIN_SKIPS_CROWDED_MIN = 16,
+  SPIN_SKIPS_CROWDED_MAX = 1024,
+  SPIN_CALM_COUNT = 256,
   /* Bytes: after a batch with more payload the main thread sleeps at once,
    * since somebody else needs the processor to move that payload.
    */

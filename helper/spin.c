@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A spin in vain has the next ones skipped, twice as many each time.  One that
- * lost the processor has many skipped: where others wait for it, who burns
- * their time is made to wait in turn, for longer than a wake-up takes.
+ * lost the processor has more skipped, the more the oftener: where others wait
+ * for it, who burns their time is made to wait in turn, for longer than a
+ * wake-up takes.  On a quiet machine it happens, too, now and then.
  */
 #include "spin.h"
 
@@ -15,9 +16,13 @@ was_away (struct spinner *s, uint64_t now_us)
   bool away = now_us - s->last_us > SPIN_GAP_US;
 
   s->last_us = now_us;
-  if (away)
-    s->skips = SPIN_SKIPS_CROWDED;
-  return away;
+  if (!away)
+    return false;
+  s->skips = SPIN_SKIPS_CROWDED_MIN << s->losses;
+  if (s->skips < SPIN_SKIPS_CROWDED_MAX)
+    s->losses++;
+  s->calm = 0;
+  return true;
 }
 
 bool
@@ -48,6 +53,9 @@ spin_again (struct spinner *s, uint64_t now_us)
 void
 spin_paid (struct spinner *s, uint64_t now_us)
 {
-  if (!was_away (s, now_us))
-    s->skips_after_vain = 0;
+  if (was_away (s, now_us))
+    return;
+  s->skips_after_vain = 0;
+  if (++s->calm == SPIN_CALM_COUNT)
+    s->losses = 0;
 }

@@ -15,6 +15,8 @@ struct spinner {
   uint64_t last_us;
   uint32_t skips;            /* times that it is not to be tried */
   uint32_t skips_after_vain; /* the next value of skips, less 1 */
+  uint32_t losses;           /* of the processor; doublings of skips */
+  uint32_t calm;             /* spins that have paid since the last one */
 };
 
 /* Begins; false if it is not to be tried this time. */

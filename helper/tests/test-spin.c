@@ -57,11 +57,33 @@ test_crowded (void)
 
   CHECK (tries (&s, 1) == 1);
   CHECK (!spin_again (&s, 2 + SPIN_GAP_US));
-  CHECK (tries (&s, 2) == SPIN_SKIPS_CROWDED + 1);
+  CHECK (tries (&s, 2) == SPIN_SKIPS_CROWDED_MIN + 1);
   spin_paid (&s, 3 + SPIN_GAP_US);
-  CHECK (tries (&s, 3) == SPIN_SKIPS_CROWDED + 1);
+  CHECK (tries (&s, 3) == 2 * SPIN_SKIPS_CROWDED_MIN + 1);
   spin_paid (&s, 4);
   CHECK (tries (&s, 5) == 1);
+}
+
+/* Often: the longest pause; after many that have paid, the shortest again. */
+static void
+test_calm (void)
+{
+  struct spinner s = { 0 };
+  uint64_t now = 1;
+
+  for (int i = 0; i < 20; i++) {
+    tries (&s, now);
+    now += SPIN_GAP_US + 1;
+    CHECK (!spin_again (&s, now));
+  }
+  CHECK (tries (&s, now) == SPIN_SKIPS_CROWDED_MAX + 1);
+  for (int i = 0; i < SPIN_CALM_COUNT; i++) {
+    spin_paid (&s, now);
+    CHECK (tries (&s, now) == 1);
+  }
+  now += SPIN_GAP_US + 1;
+  CHECK (!spin_again (&s, now));
+  CHECK (tries (&s, now) == SPIN_SKIPS_CROWDED_MIN + 1);
 }
 
 int
@@ -70,6 +92,7 @@ main (void)
   test_paid ();
   test_vain ();
   test_crowded ();
+  test_calm ();
   puts ("test-spin: the helper looks for a moment only where it pays");
   return 0;
 }
