@@ -3,6 +3,7 @@
 // ends in one place, close(), and nothing is delivered after it.
 import type { Duplex } from 'node:stream';
 import { VddkNbdError, invariant } from '../base/errors.js';
+import { Expectation } from '../base/expectation.js';
 import { AWAKE_REQUEST_BYTES_MAX, FRAME_REQUESTS_MAX, SECTOR_BYTES } from '../base/limits.js';
 import { canMoveSocket, moveSocket, sendNow } from '../base/sockets.js';
 import {
@@ -14,7 +15,6 @@ import {
   decodeVersion,
   messageKind,
 } from './decode.js';
-import { Expectation } from './expectation.js';
 import {
   FrameDecoder,
   type MessageSink,
@@ -69,9 +69,8 @@ export class HelperClient {
   readonly #doneReader = new DoneReader();
   /** Undefined until attach(): then what was to be sent waits in #early. */
   #control: Duplex | undefined = undefined;
-  /** Of the only request under way, and of the next one of a client that waits for each. */
+  /** Of the only request under way. */
   readonly #answer = new Expectation();
-  readonly #request = new Expectation();
   #lastSectors = 0;
   /** Whether `#control` is a socket that bytes may be sent past of. */
   #sendsNow = false;
@@ -154,7 +153,6 @@ export class HelperClient {
     const id = this.#inFlight.add(io);
     this.#batch.add(id, io);
     this.#lastSectors = io.nrSectors;
-    this.#request.came();
     if (this.#batch.requestCount === FRAME_REQUESTS_MAX) this.#flush();
     else if (!this.#flushQueued) {
       this.#flushQueued = true;
@@ -294,7 +292,6 @@ export class HelperClient {
       // done() may have led to a verdict.
       if (this.#closedBecause !== undefined) return;
     }
-    if (end - from === DONE_STRIDE && this.#inFlight.count === 0) this.#request.begin();
   }
 
   #result(body: unknown): void {

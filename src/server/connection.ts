@@ -3,6 +3,7 @@
 // The rule: what it holds it gives back exactly once, whatever way the connection ends.
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Expectation } from '../base/expectation.js';
 import type { Clock, Timer } from '../base/clock.js';
 import { KEEPALIVE_IDLE_MS, STALL_BYTES_MIN, STALL_TIMEOUT_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
@@ -11,7 +12,6 @@ import { Handshake } from '../nbd/handshake.js';
 import type { Exports, ServedExport } from './exports.js';
 import { type HandshakeSink, Receiver } from './receive.js';
 import type { RecordStore } from './request-record.js';
-import type { Spinner } from './spin.js';
 import { Transmission, type TransmissionHost } from './transmission.js';
 import { receiveInPlace } from './zero-copy.js';
 
@@ -36,7 +36,8 @@ export interface ConnectionOptions {
   handshakeTimeoutMs: number;
   /** Undefined: TLS is not set up. */
   tls: TlsUpgrade | undefined;
-  spinner: Spinner;
+  /** Of the next request of a client that has all its replies. */
+  nextRequest: Expectation;
   records: RecordStore;
   /** Called once, when the socket is closed. Requests may still be under way in the disk. */
   closed: () => void;
@@ -208,7 +209,7 @@ export class Connection implements HandshakeSink, TransmissionHost {
 
   drained(): void {
     if (this.#finishing || this.#shuttingDown) this.#close();
-    else this.#options.spinner.expectSoon();
+    else this.#options.nextRequest.begin();
   }
 
   /** The handshake has gone a step: sends what it says, and does what its stage asks for. */

@@ -2,6 +2,7 @@
 // ones, and stops. Talks to the program, which tells it where to listen and when to stop.
 // The rule: close() leaves nothing behind, neither a socket file nor a connection.
 import type { Socket } from 'node:net';
+import { Expectation } from '../base/expectation.js';
 import type { Clock, Timer } from '../base/clock.js';
 import {
   CONNECTION_REQUESTS_MIN,
@@ -16,7 +17,6 @@ import { type ClientStream, Connection, type TlsUpgrade } from './connection.js'
 import type { Exports } from './exports.js';
 import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.js';
 import { RecordStore } from './request-record.js';
-import { Spinner } from './spin.js';
 
 export interface NbdServerOptions {
   exports: Exports;
@@ -49,7 +49,7 @@ export class NbdServer {
   readonly #options: Required<NbdServerOptions>;
   readonly #sockets: ListeningSocket[] = [];
   readonly #connections = new Set<Connection>();
-  readonly #spinner: Spinner;
+  readonly #nextRequest = new Expectation();
   readonly #records = new RecordStore();
   #stallTimer: Timer | undefined;
   #connectionCount = 0;
@@ -66,7 +66,6 @@ export class NbdServer {
       tls: undefined,
       ...options,
     };
-    this.#spinner = new Spinner(options.clock);
     this.#checkStallsLater();
   }
 
@@ -155,7 +154,7 @@ export class NbdServer {
       zeroCopy,
       handshakeTimeoutMs,
       tls,
-      spinner: this.#spinner,
+      nextRequest: this.#nextRequest,
       records: this.#records,
       closed: () => {
         log.debug(`${name} disconnected`);

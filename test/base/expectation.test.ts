@@ -8,7 +8,7 @@ import {
   AWAKE_SKIPS_MAX,
   AWAKE_US,
 } from '../../src/base/limits.js';
-import { Expectation } from '../../src/helper/expectation.js';
+import { Expectation } from '../../src/base/expectation.js';
 
 /** A loop that the test turns. */
 function setUp() {
@@ -58,10 +58,22 @@ t.test('it stays awake until it has come, for a while at most', async (t) => {
   t.ok(pass(1), 'the turn that was asked for');
   t.notOk(isAwake());
   expectation.begin();
-  expectation.begin();
   t.ok(pass(AWAKE_US - 1) && isAwake());
   pass(1);
   t.notOk(isAwake());
+});
+
+t.test('expected again it has come, and is waited for anew', async (t) => {
+  const { expectation, isAwake, pass, skips } = setUp();
+  expectation.begin();
+  for (let n = 0; n < 10; n++) {
+    t.ok(pass(AWAKE_US / 2) && isAwake());
+    expectation.begin();
+  }
+  t.ok(pass(AWAKE_US - 1) && isAwake());
+  pass(1);
+  t.notOk(isAwake());
+  t.equal(skips(), 1, 'the last time it was in vain');
 });
 
 t.test('expected again before its turn, it goes on in that', async (t) => {

@@ -1,8 +1,8 @@
 // Keeps the event loop awake where the next message is expected at once: to sleep and be woken
 // costs more than a library that answers at once, or a client that asks one thing after the other.
-// client.ts expects answers and requests with it. The rules: the loop goes on serving everybody
-// meanwhile; who expects in vain does it ever more seldom, and where others wait for the processor
-// hardly ever (the helper's spin.c does the same on its side).
+// helper/client.ts expects an answer with it, server/connection.ts the next request. The rules: the
+// loop goes on serving everybody meanwhile; who expects in vain does it ever more seldom, and the
+// more so where others want the processor (the helper's spin.c does the same on its side).
 import {
   AWAKE_CALM_COUNT,
   AWAKE_GAP_US,
@@ -10,7 +10,7 @@ import {
   AWAKE_SKIPS_CROWDED_MIN,
   AWAKE_SKIPS_MAX,
   AWAKE_US,
-} from '../base/limits.js';
+} from './limits.js';
 
 /** What an Expectation needs of the world; tests have their own. */
 export interface Loop {
@@ -38,9 +38,11 @@ export class Expectation {
     this.#loop = loop;
   }
 
-  /** It may come any moment. */
+  /** It may come any moment. If one was expected that nobody said came(), it has come. */
   begin(): void {
-    if (this.#skips > 0) {
+    if (this.#isOn) {
+      this.came();
+    } else if (this.#skips > 0) {
       this.#skips--;
       return;
     }
