@@ -84,8 +84,12 @@ function ask({ fd, stream }: Terminal, key: string): void {
 
 function restore({ fd, stream }: Terminal): void {
   if (!stream.isRaw) return;
-  stream.setRawMode(false);
-  writeSync(fd, '\n');
+  try {
+    stream.setRawMode(false);
+    writeSync(fd, '\n');
+  } catch {
+    // The terminal is gone.
+  }
 }
 
 /**
@@ -108,9 +112,13 @@ export async function promptSecret(key: string): Promise<Buffer> {
   for (const name of DEADLY) process.once(name, end);
   try {
     ask(terminal, key);
-    await new Promise<void>((resolve, reject) => {
-      stream.once('error', reject);
-      stream.once('end', resolve);
+    await new Promise<void>((resolve) => {
+      // A terminal ends only when it is gone; what was typed so far is no secret then.
+      const gone = (): void => {
+        end('SIGHUP');
+      };
+      stream.once('error', gone);
+      stream.once('end', gone);
       stream.on('data', (chunk: Buffer) => {
         for (const byte of chunk) {
           const wish = line.type(byte);

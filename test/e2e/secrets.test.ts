@@ -5,6 +5,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  existsSync,
   readFileSync,
   writeFileSync,
   writeSync,
@@ -213,6 +214,16 @@ t.test('at the terminal', async (t) => {
     t.match(ended, /password: [^]*ended/, name);
     t.notMatch(ended, /^served|-echo\b/m, name);
   }
+
+  const dir = shortDir(t);
+  const [terminal, errors, status] = ['terminal', 'errors', 'status'].map((name) =>
+    path.join(dir, name),
+  ) as [string, string, string];
+  const left = `trap : HUP; echo $PPID >${terminal}; ${command} 2>${errors}; echo $? >${status}`;
+  await atTerminal(t, left, env, [() => process.kill(Number(readFileSync(terminal, 'utf8')), 9)]);
+  await eventually('the end', () => existsSync(status) && readFileSync(status, 'utf8') !== '');
+  t.equal(readFileSync(status, 'utf8'), '129\n', 'ended by SIGHUP when the terminal goes');
+  t.notMatch(readFileSync(errors, 'utf8'), /error|Assertion/);
 
   // Signals don't end the first process of a container.
   const container = ['-pf', '--mount-proc'];
