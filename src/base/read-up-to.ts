@@ -4,8 +4,8 @@ import { closeSync, openSync, readSync } from 'node:fs';
 const NEWLINE = 0x0a;
 
 /**
- * What `fd` has from here to its end, or, with `line`, until it has given a newline and nothing
- * behind it; at most `bytesMax` and one more byte, which tells the caller that it is too long.
+ * What `fd` has from here to its end, or, with `line`, to its first newline, however it is cut into
+ * reads; at most `bytesMax` and one more byte, which tells the caller that it is too long.
  * Errors of read(2) are thrown.
  */
 export function readUpTo(fd: number, bytesMax: number, line = false): Buffer {
@@ -13,8 +13,10 @@ export function readUpTo(fd: number, bytesMax: number, line = false): Buffer {
   let length = 0;
   while (length < buffer.length) {
     const count = readSync(fd, buffer, length, buffer.length - length, null);
+    const newlineAt = line ? buffer.subarray(0, length + count).indexOf(NEWLINE, length) : -1;
+    if (newlineAt !== -1) return buffer.subarray(0, newlineAt + 1);
     length += count;
-    if (count === 0 || (line && buffer[length - 1] === NEWLINE)) break;
+    if (count === 0) break;
   }
   return buffer.subarray(0, length);
 }

@@ -152,9 +152,9 @@ export const PARAMETERS = {
     summary: 'ask for the password, read it from a file or descriptor, or take it as is',
     details:
       '**password=-** asks for it at the terminal. **password=+FILE** reads it from a file, ' +
-      '**password=-FD** from the file descriptor of that number; one newline at the end is not ' +
-      'part of it. Anything else is the password itself: that is not safe, because everybody on ' +
-      'this machine can see the arguments of programs.',
+      '**password=-FD** from the file descriptor of that number (of a pipe the first line); one ' +
+      'newline at the end is not part of it. Anything else is the password itself: that is not ' +
+      'safe, because everybody on this machine can see the arguments of programs.',
     parse: parseSecret,
     remote: true,
     secret: true,

@@ -136,10 +136,10 @@ t.test('a file, a descriptor, a file of parameters', async (t) => {
   const fifo = path.join(dir, 'fifo');
   await must('mkfifo', [fifo]);
   const writer = openSync(fifo, 'r+');
-  writeSync(writer, `${PASSWORD}\n`);
+  writeSync(writer, `${PASSWORD}\nanother line`);
   const byFifo = ['-c', `exec "$0" "$@" 9<${fifo}`, RUN, 'serve', 'password=-9'];
   const ended = await run('sh', [...byFifo, ...DISK, ...served], { env, timeout: 60_000 });
-  t.match(ended, { exitCode: 0, stderr: quiet }, 'a pipe that stays open');
+  t.match(ended, { exitCode: 0, stderr: quiet }, 'the first line of a pipe that stays open');
   closeSync(writer);
   t.match((await runServe([`password=+${dir}/none`, ...DISK])).stderr, /ENOENT/);
 });
