@@ -90,9 +90,23 @@ function classify(argument: string): [ParameterKey, string] {
   throw unknownParameter(parts[0]);
 }
 
+/**
+ * Refuses what a blank behind the = has cut from its key: taken for the disk, it would be in every
+ * message about it. Who has an empty password names the disk by its key.
+ */
+function refuseCutSecret(before: string | undefined, argument: string): void {
+  const [key, text] = splitArgument(before ?? '') ?? [];
+  if (text !== '' || !SECRET_KEYS.some((name) => name === key)) return;
+  if (PARAMETER_KEYS.some((name) => name === splitArgument(argument)?.[0])) return;
+  throw new VddkNbdError('USAGE', `${key}= is empty, and what follows it has no key`, {
+    hint: `Write ${key}=+FILE or ${key}=-FD, without a blank behind the =, and file=DISK.`,
+  });
+}
+
 function parseValues(argv: readonly string[]): ParameterValues {
   const values = new Map<ParameterKey, unknown>();
-  for (const argument of argv) {
+  for (const [index, argument] of argv.entries()) {
+    refuseCutSecret(argv[index - 1], argument);
     const [key, text] = classify(argument);
     if (values.has(key)) {
       throw new VddkNbdError('USAGE', `${key}= is given twice`, { hint: 'Give it once.' });

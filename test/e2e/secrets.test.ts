@@ -93,6 +93,7 @@ t.test('messages about a mistyped parameter or flag', async (t) => {
     [[`PASSWORD=${wrong}`], /unknown parameter 'PASSWORD'\. Did you mean password=/],
     [[`password:${wrong}`], /password lacks its =\. Write password=/],
     [['Password', wrong], /password lacks its =\. Write password=/],
+    [['password=', wrong], /password= is empty, and what follows it has no key\. Write password=/],
     [[`--password=${wrong}`], /Nonexistent flag: --password=\*\*\*\./],
     [[`-cookie=${wrong}`, '--no-such'], /Nonexistent flags: -cookie=\*\*\*, --no-such\./],
     [[`-password=${wrong}`], /an integer but received: assword=\*\*\*\./],

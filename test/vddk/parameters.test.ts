@@ -109,6 +109,23 @@ t.test('a parameter without its =', (t) => {
   t.end();
 });
 
+t.test('a secret behind a blank', (t) => {
+  const server = ['server=vc', 'vm=moref=2', 'user=me'];
+  for (const key of ['password', 'cookie']) {
+    for (const cut of ['horse', '/horse', '[horse]', 'horse=battery', '-']) {
+      const said = refusal([...server, `${key}=`, cut]);
+      t.match(said, new RegExp(`^USAGE: ${key}= is empty, .* Write ${key}=\\+FILE or ${key}=-FD`));
+      t.notMatch(said, /horse|battery/);
+    }
+  }
+  const empty = parse('[ds] a.vmdk', 'server=vc', 'vm=moref=2', 'password=', 'user=me');
+  t.same(empty.remote?.password, { kind: 'literal', bytes: Buffer.alloc(0) });
+  t.equal(parse(...server, 'password=', 'file=[ds] a.vmdk').file, '[ds] a.vmdk');
+  t.equal(parse(...server, 'password=+/f', '[ds] a.vmdk').file, '[ds] a.vmdk');
+  t.match(refusal([...server, 'vm=', 'horse']), /vm= is given twice/, 'others are no secrets');
+  t.end();
+});
+
 t.test('what is unknown or doubled', (t) => {
   t.match(refusal(['fiel=/a.vmdk']), /unknown parameter 'fiel'\. Did you mean file=\?/);
   t.match(refusal(['/a', 'libdri=/x']), /unknown parameter 'libdri'\. Did you mean libdir=\?/);
