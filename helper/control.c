@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -39,9 +40,21 @@ static _Atomic bool end_taken; /* the main thread knows, and closes the disk */
 
 enum progress { NOTHING, SOME, FULL, ENDED };
 
+/* How many processors this thread may run on; one if they can't be counted. */
+static unsigned
+processors (void)
+{
+  cpu_set_t set;
+
+  if (sched_getaffinity (0, sizeof set, &set) == -1)
+    return 1;
+  return (unsigned)CPU_COUNT (&set);
+}
+
 void
 control_init (void)
 {
+  spin_init (&spinner, processors ());
   nudge_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (nudge_fd == -1)
     die (EXIT_FAILURE, "eventfd: %s", strerror (errno));

@@ -87,6 +87,10 @@ enum {
    * sleep and a wake-up cost more than the host's turnaround at depth 1.
    */
   SPIN_US = 80,
+  /* Processors: one for the client, one for the host, and the one that is
+   * burnt.  With fewer the host waits for it, or the client does.
+   */
+  SPIN_PROCESSORS_MIN = 3,
   /* Two looks that are so many microseconds apart: another thread has had the
    * processor in between.
    */

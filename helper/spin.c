@@ -25,9 +25,17 @@ was_away (struct spinner *s, uint64_t now_us)
   return true;
 }
 
+void
+spin_init (struct spinner *s, unsigned processors)
+{
+  *s = (struct spinner){ .never = processors < SPIN_PROCESSORS_MIN };
+}
+
 bool
 spin_begin (struct spinner *s, uint64_t now_us)
 {
+  if (s->never)
+    return false;
   if (s->skips > 0) {
     s->skips--;
     return false;

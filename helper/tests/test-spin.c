@@ -18,6 +18,18 @@ tries (struct spinner *s, uint64_t now_us)
 }
 
 static void
+test_processors (void)
+{
+  struct spinner s;
+
+  spin_init (&s, SPIN_PROCESSORS_MIN);
+  CHECK (spin_begin (&s, 1));
+  spin_init (&s, SPIN_PROCESSORS_MIN - 1);
+  for (uint64_t now = 1; now < 1000; now++)
+    CHECK (!spin_begin (&s, now));
+}
+
+static void
 test_paid (void)
 {
   struct spinner s = { 0 };
@@ -89,6 +101,7 @@ test_calm (void)
 int
 main (void)
 {
+  test_processors ();
   test_paid ();
   test_vain ();
   test_crowded ();

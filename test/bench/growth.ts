@@ -4,7 +4,7 @@ import { rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { execa } from 'execa';
 import { fio, fioMib } from './clients.js';
-import { type Measured, measureOn } from './measure.js';
+import { type Measured, measureOn, whenWarm } from './measure.js';
 import { type ServerSettings, serversFor } from './peers.js';
 import { RunningServer, type ServerKind } from './servers.js';
 
@@ -48,9 +48,11 @@ function connections(count: number, blockKib: number): Point {
       measureOn(kind, on(disk), ({ uri }) => {
         const uris = new Array<string>(count).fill(uri);
         const work = { sizeMib, runtimeS, blockBytes: blockKib * KIB, depth: 4 };
-        return blockKib === 4
-          ? fio(uris, { ...work, rw: 'randread' })
-          : fioMib(uris, { ...work, rw: 'read' });
+        return whenWarm(() =>
+          blockKib === 4
+            ? fio(uris, { ...work, rw: 'randread' })
+            : fioMib(uris, { ...work, rw: 'read' }),
+        );
       }),
   };
 }
@@ -64,7 +66,7 @@ function disks(count: number): Point {
       try {
         const uris = await startDisks(kind, disk, count, servers);
         const work = { sizeMib, runtimeS, blockBytes: 4 * KIB, depth: 8, rw: 'randread' } as const;
-        return { value: await fio(uris, work), foreign: 0 };
+        return { value: await whenWarm(() => fio(uris, work)), foreign: 0 };
       } finally {
         await Promise.all(servers.map((server) => server.stop()));
         // nbdkit leaves its sockets.
@@ -108,7 +110,9 @@ function requestBytes(bytes: number): Point {
     x: bytes,
     measure: (kind, { disk, sizeMib, runtimeS }) =>
       measureOn(kind, on(disk), ({ uri }) =>
-        fioMib([uri], { rw: 'read', blockBytes: bytes, depth: 4, sizeMib, runtimeS }),
+        whenWarm(() =>
+          fioMib([uri], { rw: 'read', blockBytes: bytes, depth: 4, sizeMib, runtimeS }),
+        ),
       ),
   };
 }

@@ -6,6 +6,8 @@ import path from 'node:path';
 import { machineSeconds, processorSeconds } from './processes.js';
 import { type BenchDisk, RunningServer, type ServerKind } from './servers.js';
 
+/** Runs of the same work before the one that counts: a server of a long copy is warm. */
+const WARM_UP_RUNS = 2;
 /** A round in which others had more than this of one processor is made again. */
 const FOREIGN_MAX = 0.15;
 
@@ -36,6 +38,12 @@ export async function measureOn(
   }
   const tookS = (performance.now() - startedMs) / 1000;
   return { value, foreign: Math.max(0, foreignSeconds() - before) / tookS };
+}
+
+/** What `run` yields in servers that have done the same for a while. */
+export async function whenWarm(run: () => Promise<number>): Promise<number> {
+  for (let done = 0; done < WARM_UP_RUNS; done++) await run();
+  return run();
 }
 
 /** One round: a value of each server, one directly after the other; again if it was disturbed. */

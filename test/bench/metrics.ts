@@ -1,5 +1,6 @@
 // The rows of the table: each does one kind of work against a running server.
 import { copy, fio, fioMib, type FioWork } from './clients.js';
+import { whenWarm } from './measure.js';
 import type { ServerSettings } from './peers.js';
 import type { RunningServer } from './servers.js';
 
@@ -21,8 +22,6 @@ export interface Metric {
 }
 
 const KIB = 1024;
-/** Runs of the same work before the one that counts: a server of a long copy is warm. */
-const WARM_UP_RUNS = 2;
 /** How often memory is looked at during the work. */
 const MEMORY_EVERY_MS = 100;
 
@@ -127,10 +126,7 @@ function slow(metric: Metric): Metric {
 function warm(metric: Metric): Metric {
   return {
     ...metric,
-    measure: async (server, work) => {
-      for (let run = 0; run < WARM_UP_RUNS; run++) await metric.measure(server, work);
-      return metric.measure(server, work);
-    },
+    measure: (server, work) => whenWarm(() => metric.measure(server, work)),
   };
 }
 
