@@ -4,7 +4,12 @@
 import type { Duplex } from 'node:stream';
 import { VddkNbdError, invariant } from '../base/errors.js';
 import { Expectation } from '../base/expectation.js';
-import { AWAKE_REQUEST_BYTES_MAX, FRAME_REQUESTS_MAX, SECTOR_BYTES } from '../base/limits.js';
+import {
+  AWAKE_REQUEST_BYTES_MAX,
+  AWAKE_REQUESTS_MAX,
+  FRAME_REQUESTS_MAX,
+  SECTOR_BYTES,
+} from '../base/limits.js';
 import { canMoveSocket, moveSocket, sendNow } from '../base/sockets.js';
 import {
   checkDone,
@@ -69,7 +74,7 @@ export class HelperClient {
   readonly #doneReader = new DoneReader();
   /** Undefined until attach(): then what was to be sent waits in #early. */
   #control: Duplex | undefined = undefined;
-  /** Of the only request under way. */
+  /** Of the few requests under way. */
   readonly #answer = new Expectation();
   #lastSectors = 0;
   /** Whether `#control` is a socket that bytes may be sent past of. */
@@ -217,12 +222,12 @@ export class HelperClient {
       if (this.#sendsNow && control) start += sendNow(control, bytes, start, end);
       // The batch is used again: what waits is a copy.
       if (start < end) this.#write(Buffer.from(bytes.subarray(start, end)));
-      if (this.#inFlight.count === 1) this.#expectAnswer();
+      if (this.#inFlight.count <= AWAKE_REQUESTS_MAX) this.#expectAnswer();
     }
     batch.clear();
   };
 
-  /** One request has left. */
+  /** Requests have left, and they are few. */
   #expectAnswer(): void {
     const bytes = this.#lastSectors * SECTOR_BYTES;
     // A flush takes its time.
