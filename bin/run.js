@@ -7,7 +7,12 @@ import { flush, run } from '../dist/bundle/oclif.js';
 /** A parameter in the place of the command may be a password. */
 function withoutValues(text) {
   const given = process.argv.slice(2).filter((argument) => argument.includes('='));
-  return given.reduce((shown, it) => shown.replaceAll(it, it.replace(/=.*/s, '=***')), text);
+  const masked = given.reduce(
+    (shown, it) => shown.replaceAll(it, () => it.replace(/=.*/s, '=***')),
+    text,
+  );
+  // oclif takes what follows for the name of a command, too.
+  return masked.replace(/^command ([^\s:=]*):.* not found$/s, 'command $1 not found');
 }
 
 function fail(error) {

@@ -2,6 +2,8 @@
 // The rule: a check that can't begin ends with exit code 1 and one line on stderr.
 import { Args, Command, Flags } from '@oclif/core';
 import { checkImage } from '../program/check-image.js';
+import { VddkNbdError } from '../base/errors.js';
+import { hasSuspect, hideSuspects } from '../base/suspects.js';
 import { reportError } from '../flags/report-error.js';
 
 export default class Check extends Command {
@@ -36,7 +38,13 @@ export default class Check extends Command {
   };
 
   override async run(): Promise<void> {
+    hideSuspects(this.argv);
     const { args, flags } = await this.parse(Check);
+    if ([args.file, flags.config ?? ''].some(hasSuspect)) {
+      throw new VddkNbdError('USAGE', 'check takes no password and no cookie', {
+        hint: 'Give it the path of a local VMDK.',
+      });
+    }
     const exitCode = await checkImage({
       file: args.file,
       json: flags.json,

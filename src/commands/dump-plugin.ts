@@ -1,6 +1,7 @@
 // `vddk-nbd dump-plugin`: parameters in, lines of key=value out; program/dump-plugin.ts does it.
 import { Command, Flags } from '@oclif/core';
 import { createLog } from '../base/log.js';
+import { hideSuspects } from '../base/suspects.js';
 import { reportError } from '../flags/report-error.js';
 
 export default class DumpPlugin extends Command {
@@ -37,6 +38,7 @@ export default class DumpPlugin extends Command {
   };
 
   override async run(): Promise<Record<string, string>> {
+    hideSuspects(this.argv);
     const { argv, flags } = await this.parse(DumpPlugin);
     const log = createLog({
       write: (line) => process.stderr.write(line),

@@ -14,6 +14,7 @@ import { openLog } from '../flags/log-target.js';
 import { memoryFlags, memorySizes } from '../flags/memory.js';
 import { nbdkitFlags, refuseNbdkitFlags } from '../flags/nbdkit.js';
 import { tlsFlags } from '../flags/tls.js';
+import { hideSuspects } from '../base/suspects.js';
 import { reportError } from '../flags/report-error.js';
 import { takeInheritedSockets } from '../program/activation.js';
 import { forbidDumps } from '../program/own-process.js';
@@ -180,6 +181,7 @@ export default class Serve extends Command {
     const parentPid = process.ppid;
     // Whoever reads our log may go away; the clients of the server stay.
     process.stderr.on('error', () => undefined);
+    hideSuspects(this.argv);
     const { argv, flags } = await this.parse(Serve);
     refuseNbdkitFlags(flags);
     const log = createLog({

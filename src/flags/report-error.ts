@@ -3,11 +3,12 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { Command } from '@oclif/core';
 import { messageOf, VddkNbdError } from '../base/errors.js';
-import { createLog } from '../base/log.js';
+import { createLog, printable } from '../base/log.js';
 
 /** oclif's own messages have several lines, colours, and a last line that we say better. */
 function oneLine(message: string): string {
-  return stripVTControlCharacters(message)
+  // Secrets first: with other blanks in them they would not be found.
+  return printable(stripVTControlCharacters(message))
     .replace(/\s*See more help with --help$/, '')
     .replace(/^Parsing --\S+\s+/, '')
     .replace(/\s+/g, ' ')
@@ -16,7 +17,7 @@ function oneLine(message: string): string {
 }
 
 /**
- * `text` without what stands behind the = of arguments that are no flags: oclif shows a flag that
+ * `text` without what stands behind the = or : of arguments that are no flags: oclif shows a flag that
  * doesn't exist as it was given, and --password=SECRET is one. With -password=SECRET it is the
  * value of -p.
  */
@@ -25,8 +26,8 @@ function withoutValues(text: string, argv: readonly string[]): string {
   let masked = text;
   for (const argument of argv.filter((it) => suspects.test(it))) {
     for (const shown of [argument, argument.slice(2)]) {
-      const nameEnd = shown.indexOf('=');
-      if (nameEnd > 0) masked = masked.replaceAll(shown, `${shown.slice(0, nameEnd)}=***`);
+      const nameEnd = shown.search(/[=:]/);
+      if (nameEnd > 0) masked = masked.replaceAll(shown, () => `${shown.slice(0, nameEnd)}=***`);
     }
   }
   return masked;
@@ -60,6 +61,10 @@ export function reportError(
     ...(error instanceof VddkNbdError && { code: error.code, ...error.details }),
     remedy: hint,
   });
-  if (process.env['DEBUG']) process.stderr.write(`${shown(error.stack ?? '')}\n`);
+  if (process.env['DEBUG']) {
+    for (const line of shown(error.stack ?? '').split('\n')) {
+      process.stderr.write(`  ${printable(line)}\n`);
+    }
+  }
   command.exit(1);
 }

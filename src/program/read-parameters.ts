@@ -7,6 +7,7 @@ import { PARAMS_FILE_BYTES_MAX } from '../base/limits.js';
 import { hideFromLogs, type Log } from '../base/log.js';
 import { bytesOf, textOf } from '../base/raw-text.js';
 import { readFileUpTo } from '../base/read-up-to.js';
+import { hideSuspects } from '../base/suspects.js';
 import { type DiskParameters, parseParameters, splitArgument } from '../vddk/parameters.js';
 import { parseParamsFile } from '../vddk/params-file.js';
 import { promptSecret } from '../vddk/prompt.js';
@@ -42,7 +43,9 @@ function readParamsFile(file: string, log: Log): string[] {
     const message = `--params ${file}: it has more than ${PARAMS_FILE_BYTES_MAX} bytes`;
     throw new VddkNbdError('USAGE', message, { hint: 'Check that it is the right file.' });
   }
-  const parameters = parseParamsFile(textOf(bytes), file);
+  const text = textOf(bytes);
+  hideSuspects(text.split(/[\r\n]+/));
+  const parameters = parseParamsFile(text, file);
   if (parameters.some(hasLiteralSecret) && (statSync(file).mode & 0o077) !== 0) {
     log.warning(`${file} has a secret in it and can be read by others; chmod 600 helps`);
   }
@@ -91,7 +94,8 @@ async function secretOf(
   { argv, log }: ParameterSources,
 ): Promise<Buffer | undefined> {
   if (source === undefined) return undefined;
-  if (source.kind === 'literal' && argv.some((text) => text.startsWith(`${key}=`))) {
+  const isGiven = source.kind === 'literal' && source.bytes.length > 0;
+  if (isGiven && argv.some((text) => text.startsWith(`${key}=`))) {
     log.warning(
       `${key}= on the command line can be read by everybody on this machine; ` +
         `use ${key}=+FILE, or ${key}=-FD`,

@@ -91,15 +91,21 @@ function classify(argument: string): [ParameterKey, string] {
 }
 
 /**
- * Refuses what a blank behind the = has cut from its key: taken for the disk, it would be in every
- * message about it. Who has an empty password names the disk by its key.
+ * Refuses what a blank has cut from the secret in front of it: taken for the disk, it would be in
+ * every message about it. Who has an empty password names the disk by its key.
  */
 function refuseCutSecret(before: string | undefined, argument: string): void {
-  const [key, text] = splitArgument(before ?? '') ?? [];
-  if (text !== '' || !SECRET_KEYS.some((name) => name === key)) return;
-  if (PARAMETER_KEYS.some((name) => name === splitArgument(argument)?.[0])) return;
-  throw new VddkNbdError('USAGE', `${key}= is empty, and what follows it has no key`, {
-    hint: `Write ${key}=+FILE or ${key}=-FD, without a blank behind the =, and file=DISK.`,
+  const [key, text = ''] = splitArgument(before ?? '') ?? [];
+  if (!SECRET_KEYS.some((name) => name === key)) return;
+  if (text === '') {
+    if (PARAMETER_KEYS.some((name) => name === splitArgument(argument)?.[0])) return;
+    throw new VddkNbdError('USAGE', `${key}= is empty, and what follows it has no key`, {
+      hint: `Write ${key}=+FILE or ${key}=-FD, without a blank behind the =, and file=DISK.`,
+    });
+  }
+  if (/^[+-]/.test(text) || /^[[/]/.test(argument) || splitArgument(argument)) return;
+  throw new VddkNbdError('USAGE', `what follows ${key}= is no disk, and has no key`, {
+    hint: `Put a secret with blanks into a file, and write ${key}=+FILE.`,
   });
 }
 

@@ -149,6 +149,10 @@ export const parseServer: Parse<string> = (text, key) => {
     throw badValue(key, `'${text}' has a port`, `Write ${key}=${host} port=${number}.`);
   }
   if (/^[^\s:/?#@]+$/.test(text)) return text;
+  if (text.includes('@')) {
+    const hint = `Write ${key}=HOST user=NAME password=+FILE.`;
+    throw badValue(key, 'there is a login in it, or in front of it', hint);
+  }
   throw badValue(key, `'${text}' is not a host name`, `Write only the name: ${key}=esxi.example.`);
 };
 

@@ -97,6 +97,15 @@ t.test('messages about a mistyped parameter or flag', async (t) => {
     [[`--password=${wrong}`], /Nonexistent flag: --password=\*\*\*\./],
     [[`-cookie=${wrong}`, '--no-such'], /Nonexistent flags: -cookie=\*\*\*, --no-such\./],
     [[`-password=${wrong}`], /an integer but received: assword=\*\*\*\./],
+    [['--password:' + wrong], /Nonexistent flag: --password:\*\*\*\.|--password=\*\*\*/],
+    [['password=', `--${wrong}`], /Nonexistent flag: \*\*\*\./],
+    [['password=', `-p${wrong}`], /an integer but received: \*\*\*\./],
+    [['-p', `password=${wrong}`], /an integer but received: password=\*\*\*\./],
+    [['--tls', `password=${wrong}`], /Expected --tls=password=\*\*\* to be one of/],
+    [['--params', `password=${wrong}`], /--params password=\*\*\*: ENOENT/],
+    [[`port=443password=${wrong}`], /port=: '443password=\*\*\*' is not/],
+    [["transports=nbd 'Cookie':" + wrong], /transports=: 'nbd 'Cookie':\*\*\*' is not a list/],
+    [['password=correct', wrong], /what follows password= is no disk, .* into a file/],
   ] as const) {
     for (const env of [{}, { DEBUG: 'vddk-nbd' }]) {
       const ended = await runServe([...DISK, ...args], { env });
@@ -104,10 +113,18 @@ t.test('messages about a mistyped parameter or flag', async (t) => {
       t.notMatch(ended.stderr, /wrong|horse/);
     }
   }
+  const server = DISK.filter((it) => !it.startsWith('server='));
+  const login = await runServe([...server, `server=vpx://root:${wrong}@vc`, 'password=-']);
+  t.match(login, { exitCode: 1, stderr: /server=: there is a login in it/ });
+  t.notMatch(login.stderr, /wrong|horse/);
+  const checked = await run(RUN, ['check', `password=${wrong}`]);
+  t.match(checked, { exitCode: 1, stderr: /check takes no password/ });
   const known = await runServe([...DISK, '--tls=offf']);
   t.match(known.stderr, /Expected --tls=offf to be one of/, 'what is no secret is shown');
   const command = await run(RUN, [`password=${wrong}`]);
   t.match(command, { exitCode: 1, stderr: /command password=\*\*\* not found/ });
+  const word = await run(RUN, ['password', wrong]);
+  t.match(word, { exitCode: 1, stderr: /command password not found/ });
 });
 
 t.test('a file, a descriptor, a file of parameters', async (t) => {
