@@ -17,9 +17,9 @@ function oneLine(message: string): string {
 }
 
 /**
- * `text` without what stands behind the = or : of arguments that are no flags: oclif shows a flag that
- * doesn't exist as it was given, and --password=SECRET is one. With -password=SECRET it is the
- * value of -p.
+ * `text` without what stands behind the = or : of arguments that are no flags: oclif shows a flag
+ * that doesn't exist as it was given, and --password=SECRET is one. With -password=SECRET it is
+ * the value of -p.
  */
 function withoutValues(text: string, argv: readonly string[]): string {
   const suspects = text.includes('Nonexistent flag') ? /^-/ : /^-[^-]/;
