@@ -16,11 +16,13 @@ export interface FioWork {
   depth: number;
   sizeMib: number;
   runtimeS: number;
+  /** The jobs are one program with several connections, as nbdcopy is; else each is a client. */
+  isOneClient?: boolean;
 }
 
 /** Runs one job for each of `uris` at the same time; operations a second of all together. */
 export async function fio(uris: readonly string[], work: FioWork): Promise<number> {
-  const { rw, blockBytes, depth, sizeMib, runtimeS } = work;
+  const { rw, blockBytes, depth, sizeMib, runtimeS, isOneClient = false } = work;
   const shareMib = Math.max(1, Math.floor(sizeMib / uris.length));
   const jobs = uris.flatMap((uri, index) => [
     `--name=job${index}`,
@@ -35,7 +37,13 @@ export async function fio(uris: readonly string[], work: FioWork): Promise<numbe
     '--time_based',
     `--runtime=${runtimeS}`,
   ]);
-  const [file, ...words] = clientCommand(['fio', '--output-format=json', '--thread', ...jobs]);
+  const [file, ...words] = clientCommand([
+    'fio',
+    '--output-format=json',
+    // As processes they are sessions of their own, among which the kernel shares its processors.
+    ...(isOneClient ? ['--thread'] : []),
+    ...jobs,
+  ]);
   const { stdout } = await execa(file, words);
   // fio prints notes before its JSON.
   const parsed = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {

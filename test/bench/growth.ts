@@ -47,7 +47,8 @@ function connections(count: number, blockKib: number): Point {
     measure: (kind, { disk, sizeMib, runtimeS }) =>
       measureOn(kind, on(disk), ({ uri }) => {
         const uris = new Array<string>(count).fill(uri);
-        const work = { sizeMib, runtimeS, blockBytes: blockKib * KIB, depth: 4 };
+        const blockBytes = blockKib * KIB;
+        const work = { sizeMib, runtimeS, blockBytes, depth: 4, isOneClient: true };
         return whenWarm(() =>
           blockKib === 4
             ? fio(uris, { ...work, rw: 'randread' })

@@ -97,7 +97,7 @@ function small({ rw, kib, depth, connections = 1, latencyUs = 0 }: Random): Metr
     server: { readOnly: rw !== 'randwrite', latencyUs },
     measure: (server, { sizeMib, runtimeS }) =>
       fio(new Array<string>(connections).fill(server.uri), {
-        ...{ rw, depth, sizeMib, runtimeS },
+        ...{ rw, depth, sizeMib, runtimeS, isOneClient: connections > 1 },
         blockBytes: kib * KIB,
       }),
   };
@@ -111,7 +111,7 @@ function bulkOfMany(connections: number): Metric {
     server: { readOnly: true },
     measure: (server, { sizeMib, runtimeS }) =>
       fioMib(new Array<string>(connections).fill(server.uri), {
-        ...({ rw: 'read', depth: 8, sizeMib, runtimeS } as const),
+        ...({ rw: 'read', depth: 8, sizeMib, runtimeS, isOneClient: true } as const),
         blockBytes: 256 * KIB,
       }),
   };
