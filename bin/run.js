@@ -2,7 +2,6 @@
 // Hands over to oclif, as scripts/bundle.js has bundled it. The rule: what oclif says itself is one
 // line of ours, never a stack trace.
 import { fileURLToPath } from 'node:url';
-import { flush, run } from '../dist/bundle/oclif.js';
 
 /** A parameter in the place of the command may be a password. */
 function withoutValues(text) {
@@ -28,6 +27,12 @@ function fail(error) {
   process.stderr.write(`vddk-nbd: error: ${line}. ${hint}\n`);
   process.exit(1);
 }
+
+// oclif's own debugging shows all arguments, of which one may be a password.
+const { DEBUG } = process.env;
+delete process.env.DEBUG;
+const { flush, run } = await import('../dist/bundle/oclif.js');
+if (DEBUG !== undefined) process.env.DEBUG = DEBUG;
 
 process.stdout.prependListener('error', (error) => {
   if (error.code !== 'EPIPE') fail(error);

@@ -40,7 +40,10 @@ static _Atomic bool end_taken; /* the main thread knows, and closes the disk */
 
 enum progress { NOTHING, SOME, FULL, ENDED };
 
-/* How many processors this thread may run on; one if they can't be counted. */
+/* How many processors this thread may run on; one if they can't be counted.
+ * A quota of processor time is not seen: who is stopped by one loses the
+ * processor while it spins, and skips the next spins.
+ */
 static unsigned
 processors (void)
 {

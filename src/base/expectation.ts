@@ -38,11 +38,10 @@ export class Expectation {
     this.#loop = loop;
   }
 
-  /** It may come any moment. If one was expected that nobody said came(), it has come. */
+  /** It may come any moment. Nothing if it is expected already: the time is that of the first. */
   begin(): void {
-    if (this.#isOn) {
-      this.came();
-    } else if (this.#skips > 0) {
+    if (this.#isOn) return;
+    if (this.#skips > 0) {
       this.#skips--;
       return;
     }

@@ -90,6 +90,8 @@ export const AWAKE_CALM_COUNT = 256;
 export const FRAME_REQUESTS_MAX = 1024;
 /** A password or cookie: cookies have some hundred bytes; more is another file. */
 export const SECRET_BYTES_MAX = 16 * KIB;
+/** Words of one command line, or of one file of parameters, that look like a secret. */
+export const SUSPECTS_MAX = 64;
 /** The file of --params: every parameter with a long value, and comments; more is another file. */
 export const PARAMS_FILE_BYTES_MAX = 1 * MIB;
 /** Lines of the library that are searched for the reason of a failed open. */

@@ -49,7 +49,9 @@ export function createLog(options: {
   const line = (level: LogLevel, text: string, details?: LogDetails): void => {
     if (options.json) {
       const time = new Date().toISOString();
-      options.write(`${JSON.stringify({ level, time, text: printable(text), ...details })}\n`);
+      const shown = (_key: string, value: unknown): unknown =>
+        typeof value === 'string' ? printable(value) : value;
+      options.write(`${JSON.stringify({ level, time, text, ...details }, shown)}\n`);
       return;
     }
     options.write(`vddk-nbd: ${level === 'info' ? '' : `${level}: `}${printable(text)}\n`);

@@ -3,7 +3,7 @@
 import { Args, Command, Flags } from '@oclif/core';
 import { checkImage } from '../program/check-image.js';
 import { VddkNbdError } from '../base/errors.js';
-import { hasSuspect, hideSuspects } from '../base/suspects.js';
+import { hideSuspects } from '../base/suspects.js';
 import { reportError } from '../flags/report-error.js';
 
 export default class Check extends Command {
@@ -40,7 +40,7 @@ export default class Check extends Command {
   override async run(): Promise<void> {
     hideSuspects(this.argv);
     const { args, flags } = await this.parse(Check);
-    if ([args.file, flags.config ?? ''].some(hasSuspect)) {
+    if (/^(?:password|cookie)\s*[=:]/i.test(args.file)) {
       throw new VddkNbdError('USAGE', 'check takes no password and no cookie', {
         hint: 'Give it the path of a local VMDK.',
       });

@@ -22,12 +22,14 @@ function oneLine(message: string): string {
  * the value of -p.
  */
 function withoutValues(text: string, argv: readonly string[]): string {
-  const suspects = text.includes('Nonexistent flag') ? /^-/ : /^-[^-]/;
+  const isFlag = text.includes('Nonexistent flag');
+  const suspects = isFlag ? /^-/ : /^-[^-]/;
   let masked = text;
   for (const argument of argv.filter((it) => suspects.test(it))) {
     for (const shown of [argument, argument.slice(2)]) {
-      const nameEnd = shown.search(/[=:]/);
-      if (nameEnd > 0) masked = masked.replaceAll(shown, () => `${shown.slice(0, nameEnd)}=***`);
+      const nameEnd = shown.search(isFlag ? /[=:]/ : /=/);
+      if (nameEnd <= 0) continue;
+      masked = masked.replaceAll(shown, () => `${shown.slice(0, nameEnd + 1)}***`);
     }
   }
   return masked;
@@ -62,9 +64,9 @@ export function reportError(
     remedy: hint,
   });
   if (process.env['DEBUG']) {
-    for (const line of shown(error.stack ?? '').split('\n')) {
-      process.stderr.write(`  ${printable(line)}\n`);
-    }
+    // The message is said already, and may have a secret in it that is cut by these lines.
+    const places = (error.stack ?? '').split('\n').filter((line) => /^ +at /.test(line));
+    for (const line of places) process.stderr.write(`    ${printable(line)}\n`);
   }
   command.exit(1);
 }

@@ -209,7 +209,13 @@ export class Connection implements HandshakeSink, TransmissionHost {
 
   drained(): void {
     if (this.#finishing || this.#shuttingDown) this.#close();
-    else this.#options.nextRequest.begin();
+    else this.#expectNext();
+  }
+
+  /** Everything is answered; if a request was expected, that was it. */
+  #expectNext(): void {
+    this.#options.nextRequest.came();
+    this.#options.nextRequest.begin();
   }
 
   /** The handshake has gone a step: sends what it says, and does what its stage asks for. */

@@ -143,16 +143,17 @@ export const parseSnapshot: Parse<string> = (text, key) => {
 export const parseServer: Parse<string> = (text, key) => {
   const address = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
   if (isIPv6(address)) return address;
+  // Not the text itself: there may be a password in it.
+  if (/[@=,]/.test(text)) {
+    const hint = `Write ${key}=HOST user=NAME password=+FILE, each an argument of its own.`;
+    throw badValue(key, 'there is a login or another parameter in it', hint);
+  }
   const port = /^([^:/]+):(\d+)$/.exec(text);
   if (port) {
     const [, host, number] = port as unknown as [string, string, string];
     throw badValue(key, `'${text}' has a port`, `Write ${key}=${host} port=${number}.`);
   }
   if (/^[^\s:/?#@]+$/.test(text)) return text;
-  if (text.includes('@')) {
-    const hint = `Write ${key}=HOST user=NAME password=+FILE.`;
-    throw badValue(key, 'there is a login in it, or in front of it', hint);
-  }
   throw badValue(key, `'${text}' is not a host name`, `Write only the name: ${key}=esxi.example.`);
 };
 

@@ -48,7 +48,7 @@ function connections(count: number, blockKib: number): Point {
       measureOn(kind, on(disk), ({ uri }) => {
         const uris = new Array<string>(count).fill(uri);
         const blockBytes = blockKib * KIB;
-        const work = { sizeMib, runtimeS, blockBytes, depth: 4, isOneClient: true };
+        const work = { sizeMib, runtimeS, blockBytes, depth: 4, isOneClient: count > 1 };
         return whenWarm(() =>
           blockKib === 4
             ? fio(uris, { ...work, rw: 'randread' })

@@ -115,10 +115,15 @@ t.test('messages about a mistyped parameter or flag', async (t) => {
   }
   const server = DISK.filter((it) => !it.startsWith('server='));
   const login = await runServe([...server, `server=vpx://root:${wrong}@vc`, 'password=-']);
-  t.match(login, { exitCode: 1, stderr: /server=: there is a login in it/ });
+  t.match(login, { exitCode: 1, stderr: /server=: there is a login or another parameter in it/ });
   t.notMatch(login.stderr, /wrong|horse/);
+  const debugged = await run(RUN, ['serve', '/none', `password=${wrong}`], { env: { DEBUG: '*' } });
+  t.match(debugged, { exitCode: 1, stderr: /also needs server=.*\n +at / });
+  t.notMatch(debugged.stderr, /wrong|horse/);
   const checked = await run(RUN, ['check', `password=${wrong}`]);
   t.match(checked, { exitCode: 1, stderr: /check takes no password/ });
+  const socket = await run(RUN, ['serve', '/none', '-U/run/a:b.sock', '-p', '3']);
+  t.match(socket.stderr, /--unix=\/run\/a:b\.sock cannot also be/, 'what is no secret is shown');
   const known = await runServe([...DISK, '--tls=offf']);
   t.match(known.stderr, /Expected --tls=offf to be one of/, 'what is no secret is shown');
   const command = await run(RUN, [`password=${wrong}`]);
