@@ -217,7 +217,10 @@ fill_queue (bool may_spin)
     switch (read_frames ()) {
     case NOTHING:
       spinning = spinning && spin_again (&spinner, precise_us ());
-      if (!spinning && sleep_for_input ())
+      /* Whoever has work, as the client that was answered, goes first. */
+      if (spinning)
+        sched_yield ();
+      else if (sleep_for_input ())
         return true;
       break;
     case FULL:

@@ -17,11 +17,14 @@
 #include "vixdisklib.h"
 #include "watch.h"
 
-/* Runs everything in `list`; returns the bytes of payload. */
-static uint64_t
+/* Runs everything in `list`.  Whether it was little that moved data: then the
+ * next thing to happen is the host's, and it pays to wait for it awake.
+ */
+static bool
 run_all (struct request_list *list)
 {
   struct request_list marks = REQUEST_LIST_INIT (marks);
+  bool are_few = list->count <= SPIN_BATCH_REQUESTS_MAX;
   uint64_t bytes = 0;
 
   output_collect_begin ();
@@ -42,7 +45,7 @@ run_all (struct request_list *list)
   }
   output_collect_end ();
   io_report_failures ();
-  return bytes;
+  return are_few && bytes > 0 && bytes <= SPIN_BATCH_BYTES_MAX;
 }
 
 int
@@ -61,12 +64,8 @@ main (int argc, char *argv[])
   calls_init ();
   watch_start ();
 
-  while (control_next (&list, may_spin)) {
-    uint64_t bytes = run_all (&list);
-
-    /* Spinning pays when the next thing to happen is the host's. */
-    may_spin = bytes > 0 && bytes <= SPIN_BATCH_BYTES_MAX && !io_in_flight ();
-  }
+  while (control_next (&list, may_spin))
+    may_spin = run_all (&list) && !io_in_flight ();
   calls_end ();
   fflush (NULL);
   _exit (EXIT_SUCCESS);

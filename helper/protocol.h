@@ -77,9 +77,10 @@ enum {
 
   /* Completions collected inside one batch of submissions before they are
    * sent, bytes of their payload, and milliseconds: the host should not wait
-   * for the last of a batch of large or slow reads.
+   * for the last of a batch of many, large or slow reads, nor all of them
+   * (client, host, helper) do their part of the batch one after the other.
    */
-  COLLECT_DONE_MAX = 64,
+  COLLECT_DONE_MAX = 8,
   COLLECT_BYTES_MAX = 1 << 20,
   COLLECT_MS_MAX = 4,
 
@@ -87,10 +88,8 @@ enum {
    * sleep and a wake-up cost more than the host's turnaround at depth 1.
    */
   SPIN_US = 80,
-  /* Processors: one for the client, one for the host, and the one that is
-   * burnt.  With fewer the host waits for it, or the client does.
-   */
-  SPIN_PROCESSORS_MIN = 3,
+  /* Processors: with one alone it is the host's, whose answer is waited for. */
+  SPIN_PROCESSORS_MIN = 2,
   /* Two looks that are so many microseconds apart: another thread has had the
    * processor in between.
    */
@@ -103,9 +102,11 @@ enum {
   SPIN_SKIPS_CROWDED_MIN = 16,
   SPIN_SKIPS_CROWDED_MAX = 1024,
   SPIN_CALM_COUNT = 256,
-  /* Bytes: after a batch with more payload the main thread sleeps at once,
-   * since somebody else needs the processor to move that payload.
+  /* Requests and bytes: after a larger batch the main thread sleeps at once,
+   * since somebody else needs the processor to send that many answers, or to
+   * move that payload.
    */
+  SPIN_BATCH_REQUESTS_MAX = 2,
   SPIN_BATCH_BYTES_MAX = 128 << 10,
 
   /* Milliseconds that the main thread may stay away from the control socket

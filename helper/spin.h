@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Whether it pays to look for a moment instead of sleeping: only while what is
- * waited for comes at once, where there is a processor to spare, and while
- * nobody else wants it.  Times are those of precise_us().
+ * waited for comes at once, and while nobody else wants the processor.  Who
+ * looks yields it between two looks.  Times are those of precise_us().
  */
 #ifndef VDDK_NBD_SPIN_H
 #define VDDK_NBD_SPIN_H

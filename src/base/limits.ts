@@ -74,8 +74,11 @@ export const AWAKE_US = 120;
 export const AWAKE_GAP_US = 300;
 /** Bytes of a request that is stayed awake for: to move more takes longer than to be woken. */
 export const AWAKE_REQUEST_BYTES_MAX = 64 * KIB;
-/** Requests under way that it is stayed awake for: with more there is other work meanwhile. */
-export const AWAKE_REQUESTS_MAX = 4;
+/**
+ * Requests under way in a helper that are few: somebody waits for each of them, so that they leave
+ * at once, and the loop stays awake for them. With more there is other work meanwhile.
+ */
+export const FEW_REQUESTS_MAX = 4;
 /** Times that nothing is expected after expecting in vain, at most. */
 export const AWAKE_SKIPS_MAX = 255;
 /** The same where others wanted the processor: who burns it is made to wait for it. */

@@ -6,7 +6,7 @@ import { VddkNbdError, invariant } from '../base/errors.js';
 import { Expectation } from '../base/expectation.js';
 import {
   AWAKE_REQUEST_BYTES_MAX,
-  AWAKE_REQUESTS_MAX,
+  FEW_REQUESTS_MAX,
   FRAME_REQUESTS_MAX,
   SECTOR_BYTES,
 } from '../base/limits.js';
@@ -49,6 +49,8 @@ export interface ClientOptions {
   onBroken: (reason: string) => void;
   /** The stream has ended or failed, as it does when a process dies. Called once. */
   onLost: (reason: string) => void;
+  /** Of the answers to a few requests under way. */
+  answer?: Expectation;
 }
 
 /** One read of the control stream: the answers to as many requests as a frame may have. */
@@ -74,8 +76,7 @@ export class HelperClient {
   readonly #doneReader = new DoneReader();
   /** Undefined until attach(): then what was to be sent waits in #early. */
   #control: Duplex | undefined = undefined;
-  /** Of the few requests under way. */
-  readonly #answer = new Expectation();
+  readonly #answer: Expectation;
   #lastSectors = 0;
   /** Whether `#control` is a socket that bytes may be sent past of. */
   #sendsNow = false;
@@ -90,6 +91,7 @@ export class HelperClient {
     this.#listener = options.listener;
     this.#onBroken = options.onBroken;
     this.#onLost = options.onLost;
+    this.#answer = options.answer ?? new Expectation();
     this.#inFlight = new InFlight(options.ids);
   }
 
@@ -161,7 +163,10 @@ export class HelperClient {
     if (this.#batch.requestCount === FRAME_REQUESTS_MAX) this.#flush();
     else if (!this.#flushQueued) {
       this.#flushQueued = true;
-      process.nextTick(this.#flush);
+      // With many under way those of all clients leave together, and behind the replies of this
+      // turn: the client is at work again when the helper is woken.
+      if (this.#inFlight.count > FEW_REQUESTS_MAX) setImmediate(this.#flush);
+      else process.nextTick(this.#flush);
     }
   }
 
@@ -210,7 +215,7 @@ export class HelperClient {
     return new VddkNbdError('HELPER', `${op} failed: the helper ${reason}`);
   }
 
-  /** Sends the batch. Also the callback of process.nextTick(). */
+  /** Sends the batch. Also a callback of the event loop. */
   readonly #flush = (): void => {
     this.#flushQueued = false;
     const batch = this.#batch;
@@ -222,7 +227,7 @@ export class HelperClient {
       if (this.#sendsNow && control) start += sendNow(control, bytes, start, end);
       // The batch is used again: what waits is a copy.
       if (start < end) this.#write(Buffer.from(bytes.subarray(start, end)));
-      if (this.#inFlight.count <= AWAKE_REQUESTS_MAX) this.#expectAnswer();
+      if (this.#inFlight.count <= FEW_REQUESTS_MAX) this.#expectAnswer();
     }
     batch.clear();
   };

@@ -1,7 +1,8 @@
 // The client against a peer in memory: batches, answers, and one end for everything that is wrong.
 import t from 'tap';
 import type { Duplex } from 'node:stream';
-import { FRAME_REQUESTS_MAX } from '../../src/base/limits.js';
+import { Expectation } from '../../src/base/expectation.js';
+import { FEW_REQUESTS_MAX, FRAME_REQUESTS_MAX } from '../../src/base/limits.js';
 import { HelperClient } from '../../src/helper/client.js';
 import { FrameDecoder, encodeFrame } from '../../src/helper/frame.js';
 import type { HelperIo } from '../../src/helper/helper.js';
@@ -23,6 +24,8 @@ interface Bench {
   events: HelperEvent[];
   /** "label vixError" for each done(). */
   done: string[];
+  /** Times that the event loop was to stay awake. */
+  awakeCount: () => number;
   io: (label: string, fields?: Partial<HelperIo>) => HelperIo;
   send: (...messages: unknown[][]) => void;
 }
@@ -30,6 +33,8 @@ interface Bench {
 function bench(options: { ids?: Ids; attach?: boolean } = {}): Bench & { attach: () => void } {
   const [ours, peer] = duplexPair();
   const decoder = new FrameDecoder();
+  let awakeCount = 0;
+  const answer = new Expectation({ nowMs: () => 0, nextTurn: () => awakeCount++ });
   const result: Bench & { attach: () => void } = {
     client: new HelperClient({
       ids: options.ids ?? new Ids(),
@@ -39,7 +44,9 @@ function bench(options: { ids?: Ids; attach?: boolean } = {}): Bench & { attach:
         result.client.close(reason);
       },
       onLost: (reason) => result.lost.push(reason),
+      answer,
     }),
+    awakeCount: () => awakeCount,
     ours,
     peer,
     writes: [],
@@ -86,6 +93,40 @@ t.test('the requests of one turn leave in one write', async (t) => {
   await turn();
   t.strictSame(done, ['c 0', 'a 16007', 'b 9223372036854775808']);
   t.equal(client.takeInFlight().length, 1);
+});
+
+t.test('the event loop stays awake for a few small requests under way', async (t) => {
+  const send = async (requests: Partial<HelperIo>[]): Promise<number> => {
+    const { awakeCount, client, io } = bench();
+    for (const fields of requests) client.io(io('', fields));
+    await turn();
+    return awakeCount();
+  };
+  const few = new Array<Partial<HelperIo>>(FEW_REQUESTS_MAX).fill({});
+  t.equal(await send(few.slice(0, 1)), 1);
+  t.equal(await send(few), 1);
+  t.equal(await send([...few, {}]), 0, 'with more there is other work');
+  t.equal(await send([{ nrSectors: 4096 }]), 0, 'to move that much takes longer');
+  t.equal(await send([{ op: 18, nrSectors: 0 }]), 0, 'so does a flush');
+});
+
+t.test('with many under way what all ask for leaves at the end of the turn', async (t) => {
+  const { client, io, writes, messages } = bench();
+  const tick = (): Promise<void> => new Promise((resolve) => { process.nextTick(resolve); });
+  client.io(io('first'));
+  await tick();
+  t.equal(writes.length, 1, 'few do not wait for others');
+  for (let count = 0; count < FEW_REQUESTS_MAX; count++) client.io(io(''));
+  await turn();
+  t.equal(writes.length, 2);
+  client.io(io('of one client'));
+  await tick();
+  client.io(io('of another'));
+  await tick();
+  t.equal(writes.length, 2, 'replies go first');
+  await turn();
+  t.equal(writes.length, 3);
+  t.equal(messages[2]?.length, 1 + 2 * 5);
 });
 
 t.test('a full frame does not wait, and none is fuller', async (t) => {
