@@ -22,12 +22,12 @@ function oneLine(message: string): string {
  * the value of -p.
  */
 function withoutValues(text: string, argv: readonly string[]): string {
-  const isFlag = text.includes('Nonexistent flag');
-  const suspects = isFlag ? /^-/ : /^-[^-]/;
+  const isUnknownFlag = text.includes('Nonexistent flag');
+  const suspects = isUnknownFlag ? /^-/ : /^-[^-]/;
   let masked = text;
   for (const argument of argv.filter((it) => suspects.test(it))) {
     for (const shown of [argument, argument.slice(2)]) {
-      const nameEnd = shown.search(isFlag ? /[=:]/ : /=/);
+      const nameEnd = shown.search(isUnknownFlag ? /[=:]/ : /=/);
       if (nameEnd <= 0) continue;
       masked = masked.replaceAll(shown, () => `${shown.slice(0, nameEnd + 1)}***`);
     }

@@ -112,7 +112,10 @@ t.test('the event loop stays awake for a few small requests under way', async (t
 
 t.test('with many under way what all ask for leaves at the end of the turn', async (t) => {
   const { client, io, writes, messages } = bench();
-  const tick = (): Promise<void> => new Promise((resolve) => { process.nextTick(resolve); });
+  const tick = (): Promise<void> =>
+    new Promise((resolve) => {
+      process.nextTick(resolve);
+    });
   client.io(io('first'));
   await tick();
   t.equal(writes.length, 1, 'few do not wait for others');
