@@ -6,6 +6,7 @@
 import type { Clock } from '../base/clock.js';
 import { invariant } from '../base/errors.js';
 import { PIECE_BYTES_MAX } from '../base/limits.js';
+import { empty } from '../base/lists.js';
 import { type Slot, type Slots, slotBytesFor } from './slots.js';
 
 /** What grants need of Arenas. */
@@ -165,7 +166,7 @@ export class Grants {
       if (isKept(slot)) demand.account.writeBytes -= slot.sizeBytes;
       else demand.writeSlots[left++] = slot;
     }
-    demand.writeSlots.length = left;
+    while (demand.writeSlots.length > left) demand.writeSlots.pop();
   }
 
   /** Frees a write slot that was kept. */
@@ -318,6 +319,6 @@ function freeAll(arena: Slots, slots: Slot[]): number {
     bytes += slot.sizeBytes;
     arena.free(slot);
   }
-  slots.length = 0;
+  empty(slots);
   return bytes;
 }

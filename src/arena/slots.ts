@@ -31,6 +31,9 @@ export class Slot {
   /** For Slots alone. */
   readonly order: number;
   state: BlockState = 'absent';
+  /** For who keeps it beyond its request (the journal of writes), and the times it does. */
+  isKept = false;
+  journalEntries = 0;
   /** Neighbours in the free list of this order. */
   newer: Slot | undefined = undefined;
   older: Slot | undefined = undefined;

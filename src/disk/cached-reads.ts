@@ -13,6 +13,7 @@ import {
   SECTOR_BYTES,
   SPECULATIVE_BYTES_MAX,
 } from '../base/limits.js';
+import { empty } from '../base/lists.js';
 import type { RangeLock } from '../supervisor/range-lock.js';
 import type { SupervisedIo } from '../supervisor/supervised-io.js';
 import { Credit } from './credit.js';
@@ -262,7 +263,7 @@ export class CachedReads {
 
   #letGo({ parts }: Job): void {
     for (const part of parts) this.cache.unpin(part);
-    parts.length = 0;
+    empty(parts);
   }
 }
 

@@ -11,6 +11,7 @@ import {
   REQUEST_BYTES_MAX,
   SECTOR_BYTES,
 } from '../base/limits.js';
+import { empty } from '../base/lists.js';
 import { readCallCounts } from '../helper/call-counts.js';
 import type { SessionFacts } from '../supervisor/open-session.js';
 import { RangeLock } from '../supervisor/range-lock.js';
@@ -283,8 +284,8 @@ export class HelperDisk implements Disk, JobHost {
     request.error = undefined;
     request.errorText = '';
     request.errorOffsetBytes = -1;
-    request.pieces.length = 0;
-    request.extents.length = 0;
+    empty(request.pieces);
+    empty(request.extents);
     job.begin(request, session.client, session.reader);
     if (request.op === 'extents') {
       this.#extents.ask(request);
@@ -329,7 +330,7 @@ export class HelperDisk implements Disk, JobHost {
     this.#memory.keptSlots?.takeFrom(job.demand);
     this.grants.release(job.demand);
     job.request.job = undefined;
-    job.request.pieces.length = 0;
+    empty(job.request.pieces);
     this.#idleJobs.push(job);
   }
 

@@ -4,6 +4,7 @@
 // held, so that nobody changes a sector between the reading of an edge and its writing. And nothing
 // that a dead helper has read is answered, though the request may outlive several of them.
 import type { Demand } from '../arena/grants.js';
+import type { Slot } from '../arena/slots.js';
 import {
   PIECE_BYTES_MAX,
   PREFETCH_BYTES_MAX,
@@ -12,6 +13,7 @@ import {
 } from '../base/limits.js';
 import { invariant } from '../base/errors.js';
 import { IO_OPS, type IoOpNumber } from '../helper/protocol.js';
+import type { JournalMemory } from '../supervisor/journal.js';
 import { LockedRange } from '../supervisor/range-lock.js';
 import { SupervisedIo } from '../supervisor/supervised-io.js';
 import type { DiskClient, DiskRequest } from './disk.js';
@@ -228,7 +230,7 @@ export class Job extends LockedRange implements Waiter {
     startSector: number,
     nrSectors: number,
     arenaOffset: number,
-    memory?: object,
+    memory?: JournalMemory,
   ): void {
     const piece = this.#idlePieces.pop() ?? new Piece(this);
     piece.op = op;
@@ -251,7 +253,7 @@ export class Job extends LockedRange implements Waiter {
   }
 
   /** The whole range, from or into its slots, one after another. */
-  #runSlots(op: IoOpNumber, slots: readonly { offsetBytes: number }[]): void {
+  #runSlots(op: IoOpNumber, slots: readonly Slot[]): void {
     const pieceSectors = PIECE_BYTES_MAX / SECTOR_BYTES;
     this.generation = this.#host.generation;
     let sector = this.startSector;

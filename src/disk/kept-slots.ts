@@ -10,22 +10,21 @@ import { describeRange } from '../supervisor/write-back.js';
 export class KeptSlots {
   readonly journal: Journal;
   readonly #grants: Grants;
-  /** Released by their requests, and still in the journal. */
-  readonly #kept = new Set<Slot>();
 
   constructor(grants: Grants) {
     this.#grants = grants;
     this.journal = new Journal((memory) => {
-      if (memory instanceof Slot && this.#kept.delete(memory)) this.#grants.giveBack(memory);
+      if (!(memory instanceof Slot && memory.isKept)) return;
+      memory.isKept = false;
+      this.#grants.giveBack(memory);
     });
   }
 
   /** Takes over those slots of `demand`, which is about to be released, that the journal holds. */
   takeFrom(demand: Demand): void {
     this.#grants.keep(demand, (slot) => {
-      const isHeld = this.journal.holds(slot);
-      if (isHeld) this.#kept.add(slot);
-      return isHeld;
+      slot.isKept = this.journal.holds(slot);
+      return slot.isKept;
     });
   }
 }

@@ -6,6 +6,7 @@ import {
   CONNECTION_REQUESTS_MIN,
   SERVER_REQUESTS_MAX,
 } from '../base/limits.js';
+import { empty } from '../base/lists.js';
 import { DiskRequest } from '../disk/disk.js';
 import { NBD_SUCCESS } from '../nbd/constants.js';
 import type { RequestHeader } from '../nbd/request.js';
@@ -63,7 +64,7 @@ export class RecordPool {
     record.offsetBytes = header.offsetBytes;
     record.lengthBytes = header.lengthBytes;
     record.fua = false;
-    record.pieces.length = 0;
+    empty(record.pieces);
     record.takesHoles = false;
     record.extentsMax = 1;
     record.error = undefined;
@@ -78,7 +79,7 @@ export class RecordPool {
     this.#inUse--;
     this.#store.inUse--;
     // What an answer to block status has said may be long.
-    record.extents.length = 0;
+    empty(record.extents);
     this.#store.free.push(record);
   }
 }

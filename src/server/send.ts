@@ -6,6 +6,7 @@
 import type { Writable } from 'node:stream';
 import { invariant } from '../base/errors.js';
 import { CONNECTION_REQUESTS_MAX } from '../base/limits.js';
+import { empty } from '../base/lists.js';
 import { sendAllNow } from '../base/sockets.js';
 import type { HeaderStyle } from '../nbd/agreement.js';
 import type { ChunkWriter } from '../nbd/reply.js';
@@ -131,7 +132,7 @@ export class Sender {
       sentBytes -= length;
     }
     if (at < chunks.length) this.#writeRest(chunks, at, sentBytes);
-    chunks.length = 0;
+    empty(chunks);
     return !this.#sending;
   }
 

@@ -6,6 +6,12 @@
 import { SECTOR_BYTES } from '../base/limits.js';
 import type { Suspicion } from './suspects.js';
 
+/** Memory that entries refer to: a record of whose it is. */
+export interface JournalMemory {
+  /** Entries that refer to it; for the journal alone. */
+  journalEntries: number;
+}
+
 /** A write, or a run of zeroes, to be repeated after a death. */
 export interface JournalEntry {
   startSector: number;
@@ -13,7 +19,7 @@ export interface JournalEntry {
   /** Where its bytes are in the write arena. */
   readonly arenaOffset: number;
   /** The slot that holds them; undefined: the constant zeroes. */
-  readonly memory: object | undefined;
+  readonly memory: JournalMemory | undefined;
   /** The open in which its last success was seen. */
   epoch: number;
   /** Order of success, and so of effect. */
@@ -30,17 +36,15 @@ export interface FlushMark {
 
 /** The unflushed writes of one disk, oldest first. */
 export class Journal {
-  readonly #freeMemory: (memory: object) => void;
+  readonly #freeMemory: (memory: JournalMemory) => void;
   #entries: JournalEntry[] = [];
   #sequence = 0;
   /** No entry up to this one may grow: a flush may have been dispatched that covers it. */
   #markedSequence = 0;
-  /** Entries by memory: the edges of one request share a slot. */
-  readonly #references = new Map<object, number>();
   #bytes = 0;
 
   /** `freeMemory` is told when no entry refers to some memory any more. */
-  constructor(freeMemory: (memory: object) => void) {
+  constructor(freeMemory: (memory: JournalMemory) => void) {
     this.#freeMemory = freeMemory;
   }
 
@@ -54,8 +58,8 @@ export class Journal {
   }
 
   /** Whether an entry refers to `memory`. */
-  holds(memory: object): boolean {
-    return this.#references.has(memory);
+  holds(memory: JournalMemory): boolean {
+    return memory.journalEntries > 0;
   }
 
   /**
@@ -83,7 +87,7 @@ export class Journal {
     const sequence = ++this.#sequence;
     this.#entries.push({ startSector, nrSectors, arenaOffset, memory, epoch, sequence });
     if (memory !== undefined) {
-      this.#refer(memory);
+      memory.journalEntries++;
       this.#bytes += nrSectors * SECTOR_BYTES;
     }
     return sequence;
@@ -110,7 +114,8 @@ export class Journal {
     // What the whole was suspected of says nothing of a half.
     delete entry.suspicion;
     this.#entries.splice(index + 1, 0, second);
-    if (memory !== undefined) this.#refer(memory);
+    // The edges of one request share a slot, too.
+    if (memory !== undefined) memory.journalEntries++;
   }
 
   /** Gives an entry up. */
@@ -145,25 +150,15 @@ export class Journal {
     return forgotten;
   }
 
-  #refer(memory: object): void {
-    this.#references.set(memory, (this.#references.get(memory) ?? 0) + 1);
-  }
-
   #removeWhere(isGone: (entry: JournalEntry) => boolean): void {
     const kept: JournalEntry[] = [];
-    const freed: object[] = [];
+    const freed: JournalMemory[] = [];
     for (const entry of this.#entries) {
       if (!isGone(entry)) {
         kept.push(entry);
       } else if (entry.memory !== undefined) {
         this.#bytes -= entry.nrSectors * SECTOR_BYTES;
-        const references = (this.#references.get(entry.memory) ?? 0) - 1;
-        if (references > 0) {
-          this.#references.set(entry.memory, references);
-        } else {
-          this.#references.delete(entry.memory);
-          freed.push(entry.memory);
-        }
+        if (--entry.memory.journalEntries === 0) freed.push(entry.memory);
       }
     }
     this.#entries = kept;

@@ -2,7 +2,7 @@
 // helper after another if they die, and that is settled once.
 import type { Helper, HelperIo } from '../helper/helper.js';
 import type { IoOpNumber } from '../helper/protocol.js';
-import type { FlushMark } from './journal.js';
+import type { FlushMark, JournalMemory } from './journal.js';
 import type { Suspicion } from './suspects.js';
 
 /** Who judges answers: a session, or the replay of the journal in it. */
@@ -38,7 +38,7 @@ export abstract class SupervisedIo implements HelperIo {
   judge: AnswerJudge | undefined = undefined;
   window: AnswerWindow | undefined = undefined;
   /** A write's slot; undefined for zeroes, which are always there, and for other operations. */
-  memory: object | undefined = undefined;
+  memory: JournalMemory | undefined = undefined;
   /** A flush's snapshot of the journal, taken when it was dispatched. */
   mark: FlushMark | undefined = undefined;
   /** An error of it made us open the disk anew, and it is tried a second time. */

@@ -28,7 +28,7 @@ export class TestIo extends SupervisedIo {
     this.op = op;
     this.startSector = startSector;
     this.nrSectors = op === IO_OPS.FLUSH ? 0 : nrSectors;
-    if (op === IO_OPS.WRITE) this.memory = {};
+    if (op === IO_OPS.WRITE) this.memory = { journalEntries: 0 };
   }
 
   settled(vixError: number | bigint): void {

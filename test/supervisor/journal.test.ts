@@ -1,12 +1,12 @@
 // What a flush covers, and what it must not.
 import t from 'tap';
-import { Journal } from '../../src/supervisor/journal.js';
+import { Journal, type JournalMemory } from '../../src/supervisor/journal.js';
 
 function setUp() {
-  const freed: object[] = [];
+  const freed: JournalMemory[] = [];
   const journal = new Journal((memory) => freed.push(memory));
-  const slot = (name: string): object => ({ name });
-  const add = (startSector: number, epoch: number, memory: object | undefined, nrSectors = 8) => {
+  const slot = (name: string): JournalMemory & { name: string } => ({ name, journalEntries: 0 });
+  const add = (startSector: number, epoch: number, memory: JournalMemory | undefined, nrSectors = 8) => {
     journal.add({ startSector, nrSectors, arenaOffset: 0, memory, epoch });
   };
   const sectors = (): number[] => journal.entries.map(({ startSector }) => startSector);

@@ -10,7 +10,7 @@ const CRASH: Omit<DeathFacts, 'alone' | 'atSector'> = { controlled: true, hungMs
 function setUp(entries: number, nrSectors = 8) {
   const journal = new Journal(() => undefined);
   for (let n = 0; n < entries; n++) {
-    const memory = nrSectors > 4096 ? undefined : {};
+    const memory = nrSectors > 4096 ? undefined : { journalEntries: 0 };
     journal.add({ startSector: 10_000 * n, nrSectors, arenaOffset: 0, memory, epoch: 1 });
   }
   const policy = new ReplayPolicy(journal);
