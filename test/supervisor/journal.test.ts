@@ -6,7 +6,8 @@ function setUp() {
   const freed: JournalMemory[] = [];
   const journal = new Journal((memory) => freed.push(memory));
   const slot = (name: string): JournalMemory & { name: string } => ({ name, journalEntries: 0 });
-  const add = (startSector: number, epoch: number, memory: JournalMemory | undefined, nrSectors = 8) => {
+  type Memory = JournalMemory | undefined;
+  const add = (startSector: number, epoch: number, memory: Memory, nrSectors = 8) => {
     journal.add({ startSector, nrSectors, arenaOffset: 0, memory, epoch });
   };
   const sectors = (): number[] => journal.entries.map(({ startSector }) => startSector);
