@@ -17,8 +17,9 @@
 #include "vixdisklib.h"
 #include "watch.h"
 
-/* Runs everything in `list`.  Whether it was little that moved data: then the
- * next thing to happen is the host's, and it pays to wait for it awake.
+/* Runs everything in `list`.  Returns whether that was little, and moved data:
+ * then the next thing to happen is the host's, and it pays to wait for it
+ * awake.
  */
 static bool
 run_all (struct request_list *list)

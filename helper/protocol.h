@@ -77,8 +77,8 @@ enum {
 
   /* Completions collected inside one batch of submissions before they are
    * sent, bytes of their payload, and milliseconds: the host should not wait
-   * for the last of a batch of many, large or slow reads, nor all of them
-   * (client, host, helper) do their part of the batch one after the other.
+   * for the last of a batch of large or slow reads.  With many small ones
+   * client, host and helper would take turns, each with the whole batch.
    */
   COLLECT_DONE_MAX = 8,
   COLLECT_BYTES_MAX = 1 << 20,

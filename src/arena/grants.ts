@@ -137,7 +137,7 @@ export class Grants {
   keepRead(demand: Demand): void {
     invariant(demand.account !== undefined, 'only what is granted can be kept');
     for (const slot of demand.readSlots) demand.account.readBytes -= slot.sizeBytes;
-    demand.readSlots.length = 0;
+    empty(demand.readSlots);
   }
 
   /** A read slot for nobody's request, if there is one and no request waits for memory. */

@@ -31,7 +31,7 @@ export class Slot {
   /** For Slots alone. */
   readonly order: number;
   state: BlockState = 'absent';
-  /** For who keeps it beyond its request (the journal of writes), and the times it does. */
+  /** Its request has left it to KeptSlots, and how many entries of the journal refer to it. */
   isKept = false;
   journalEntries = 0;
   /** Neighbours in the free list of this order. */
@@ -111,6 +111,7 @@ export class Slots {
   /** Takes `slot` back. It must be lent. */
   free(slot: Slot): void {
     invariant(slot.state === 'lent', 'a slot is freed once');
+    invariant(slot.journalEntries === 0 && !slot.isKept, 'what the journal may repeat stays lent');
     this.#freeBytes += slot.sizeBytes;
     const before = this.#takeWarm(slot.order);
     if (before !== undefined) this.#merge(before);

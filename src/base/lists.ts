@@ -1,5 +1,5 @@
-// Lists that are emptied and filled again for each request. The rule: never by assigning `length`,
-// which V8 leaves to a call of its runtime even where the list is empty, as most of them are.
+// Lists that are emptied and filled again for each request. The rule: a short list never by
+// assigning `length`, which V8 leaves to a call of its runtime even where there is nothing in it.
 
 /** More entries are not taken out one by one. */
 const POPS_MAX = 16;

@@ -171,7 +171,7 @@ export class CachedReads {
     const { endSector, parts, startSector } = job;
     const isCovered = this.cache.find(startSector, endSector, parts) === endSector;
     const isHere = isCovered && parts.every(({ state }) => state === 'valid');
-    parts.length = 0;
+    empty(parts);
     if (isHere) {
       this.#options.answered(job);
       return 'answered';

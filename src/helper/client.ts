@@ -71,8 +71,9 @@ export class HelperClient {
   readonly #inFlight: InFlight;
   readonly #unsent: HelperIo[] = [];
   readonly #calls = new Map<number, PendingCall>();
-  /** The IO message of this turn, and the DONE messages of the helper. */
+  /** The IO message of this turn, the first id in it, and the DONE messages of the helper. */
   readonly #batch = new IoFrame();
+  #unsentFromId = Infinity;
   readonly #doneReader = new DoneReader();
   /** Undefined until attach(): then what was to be sent waits in #early. */
   #control: Duplex | undefined = undefined;
@@ -158,6 +159,7 @@ export class HelperClient {
       return;
     }
     const id = this.#inFlight.add(io);
+    if (this.#batch.requestCount === 0) this.#unsentFromId = id;
     this.#batch.add(id, io);
     this.#lastSectors = io.nrSectors;
     if (this.#batch.requestCount === FRAME_REQUESTS_MAX) this.#flush();
@@ -230,6 +232,7 @@ export class HelperClient {
       if (this.#inFlight.count <= FEW_REQUESTS_MAX) this.#expectAnswer();
     }
     batch.clear();
+    this.#unsentFromId = Infinity;
   };
 
   /** Requests have left, and they are few. */
@@ -295,7 +298,8 @@ export class HelperClient {
   #done(answers: ArrayLike<number>, from: number, end: number): void {
     this.#answer.came();
     for (let index = from; index < end; index += DONE_STRIDE) {
-      const io = this.#inFlight.take(answers[index] ?? 0);
+      const id = answers[index] ?? 0;
+      const io = id < this.#unsentFromId ? this.#inFlight.take(id) : undefined;
       if (io === undefined)
         throw new ProtocolError('an answer to an I/O request that is not there');
       io.done(answers[index + 1] ?? 0);

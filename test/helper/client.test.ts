@@ -132,6 +132,67 @@ t.test('with many under way what all ask for leaves at the end of the turn', asy
   t.equal(messages[2]?.length, 1 + 2 * 5);
 });
 
+t.test('what waits for the end of the turn', async (t) => {
+  const firstIds = (messages: unknown[][]): unknown[] => messages.map((one) => one.slice(0, 2));
+  /** Many are under way, and one more (id 6) has not left yet. */
+  const waiting = async (options: { attach?: boolean } = {}) => {
+    const it = bench(options);
+    for (let count = 0; count <= FEW_REQUESTS_MAX; count++) it.client.io(it.io(''));
+    await turn();
+    it.messages.length = 0;
+    it.client.io(it.io('last'));
+    await new Promise((resolve) => { process.nextTick(resolve); });
+    t.equal(it.messages.length, 0);
+    return it;
+  };
+
+  await t.test('leaves before a call', async (t) => {
+    const { client, messages } = await waiting();
+    client.call('PING', {}).catch(() => undefined);
+    await turn();
+    t.same(firstIds(messages), [
+      [2, 6],
+      [1, 7],
+    ]);
+    client.close('is over');
+  });
+
+  await t.test('leaves before the end of input', async (t) => {
+    const { client, messages } = await waiting();
+    client.endInput();
+    await turn();
+    t.same(firstIds(messages), [[2, 6]]);
+  });
+
+  await t.test('does not leave once the client is closed', async (t) => {
+    const { client, messages } = await waiting();
+    client.close('is killed');
+    t.equal(client.takeInFlight().length, 6);
+    await turn();
+    await turn();
+    t.same(messages, []);
+  });
+
+  await t.test('waits on for a control stream', async (t) => {
+    const { attach, messages } = await waiting({ attach: false });
+    attach();
+    await turn();
+    t.same(firstIds(messages), [
+      [2, 1],
+      [2, 6],
+    ]);
+  });
+
+  await t.test('can not have been answered', async (t) => {
+    const { broken, done, ours, send } = await waiting();
+    send([4, 1, 0, 6, 0]);
+    // The stream delivers it before the turn is over.
+    ours.read();
+    t.strictSame(done, [' 0']);
+    t.match(broken, ['broke the protocol: an answer to an I/O request that is not there']);
+  });
+});
+
 t.test('a full frame does not wait, and none is fuller', async (t) => {
   const { client, io, messages } = bench();
   for (let count = 0; count < 2 * FRAME_REQUESTS_MAX + 5; count++) client.io(io(''));
