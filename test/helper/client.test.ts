@@ -141,7 +141,9 @@ t.test('what waits for the end of the turn', async (t) => {
     await turn();
     it.messages.length = 0;
     it.client.io(it.io('last'));
-    await new Promise((resolve) => { process.nextTick(resolve); });
+    await new Promise((resolve) => {
+      process.nextTick(resolve);
+    });
     t.equal(it.messages.length, 0);
     return it;
   };
